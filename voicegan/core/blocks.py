@@ -51,7 +51,10 @@ class PixelNorm(nn.Module):
 
 
 class PixelShuffle1d(nn.Module):
-    """``(B, C · r, T) → (B, C, T · r)``: channel ``c · r + i`` becomes position ``t · r + i`` (Shi et al. 2016)."""
+    """``(B, C · r, T) → (B, C, T · r)``, as ``nn.PixelShuffle`` does on two axes (Shi et al. 2016).
+
+    Channel ``c · r + i`` becomes the positions ``t · r + i``.
+    """
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -65,7 +68,7 @@ class ConvGLU(nn.Module):
     """Convolution, norm, gated linear unit: ``(W x) ⊗ σ(V x)`` (Dauphin et al. 2017; Kaneko & Kameoka 2018).
 
     One convolution gives both halves. Instance norm acts on each channel alone, so this equals two
-    convolutions with a norm each. With ``upscale``, positions are shuffled out of the channels before the norm.
+    convolutions with a norm each. With ``upscale``, channels become positions before the norm.
 
     Parameters
     ----------
@@ -142,8 +145,9 @@ def _same_conv(
     steps = (stride,) * dims if isinstance(stride, int) else tuple(stride)
     if len(sizes) != dims or len(steps) != dims or any(size % 2 == 0 for size in sizes):
         raise ValueError(f"need an odd kernel size and a stride for each of {dims} axes: {sizes}, {steps}")
+    padding = tuple(size // 2 for size in sizes)
     # The layers' stubs want tuples of fixed length, which a table over both cannot give.
-    return _CONV[dims](inputs, outputs, sizes, steps, tuple(size // 2 for size in sizes))  # type: ignore[arg-type]
+    return _CONV[dims](inputs, outputs, sizes, steps, padding)  # type: ignore[arg-type]
 
 
 class SelfAttention(nn.Module):
@@ -207,7 +211,7 @@ class _Scale(nn.Module):
 
 
 def equalise(network: Network, gain: float = math.sqrt(2.0), lr_factor: float = 1.0) -> Network:
-    """Equalised learning rate: store weights of unit variance, scale them when used (Karras et al. 2018, 4.1).
+    """Equalised learning rate: store unit variance, scale at use (Karras et al. 2018, section 4.1).
 
     Weights are used as ``w · gain / √fan_in``, so that Adam, whose steps do not depend on the gradient's
     size, moves every layer at the same relative speed. Weights are drawn anew; biases start at 0.
