@@ -1,0 +1,459 @@
+"""Recordings: what they are, reading them block by block, and finding them in folders. Writing is in `writing`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+import numpy as np
+import soundfile
+
+from voicegan.audio import wav
+from voicegan.audio.channels import ChannelMix, QualityWatch
+from voicegan.audio.writing import FORMATS, Writer
+from voicegan.errors import VoiceganError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = [
+    "AUDIO_SUFFIXES", "FORMATS", "SILENCE_DB", "AudioInfo", "Reader", "Writer", "find_audio", "info", "read",
+    "require_sound",
+]  # fmt: skip
+
+AUDIO_SUFFIXES = frozenset({
+    ".wav", ".wave", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc",
+    ".au", ".snd", ".caf", ".sph", ".nist",
+})  # fmt: skip
+SILENCE_DB = -70.0
+"""A recording whose peak stays under this (dBFS) is called silent: it is the hiss of the converter."""
+
+_MAGIC = {
+    b"RIFF": "WAV", b"RIFX": "WAV", b"RF64": "WAV", b"FORM": "AIFF", b"fLaC": "FLAC", b"OggS": "Ogg", b".snd": "AU",
+    b"caff": "CAF", b"riff": "W64", b"NIST": "NIST", b"ID3": "MP3",
+}  # fmt: skip
+_FOREIGN = "Readable are wav, flac, ogg, opus, mp3, aiff, au, caf and w64; convert it: ffmpeg -i IN OUT.wav"
+_AGAIN = "Copy or export it again."
+# Marks the places of a buffer that the decoder has not reached: when it fails on a damaged file, what it decoded
+# before the damage is still good. Sound files hold no such number.
+_UNTOUCHED = np.float32(3.1e38)
+_READ_FRAMES = 1 << 15
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a recording's header says. frames and seconds are None for a pipe of unknown length."""
+
+    path: str
+    sample_rate_hz: int
+    channels: int
+    frames: int | None
+    seconds: float | None
+    format: str
+    subtype: str
+    comment: str | None = None
+
+
+class _Decoder(Protocol):
+    info: AudioInfo
+
+    def read(self, frames: int) -> np.ndarray: ...
+    def close(self) -> None: ...
+
+
+def info(path: Path | str) -> AudioInfo:
+    """What the header says. Raises VoiceganError for whatever is not a readable recording."""
+    with Reader(Path(path)) as reader:
+        return reader.info
+
+
+class Reader:
+    """A recording as mono float32 blocks (T,), in bounded memory.
+
+    Iterating gives blocks of block_s seconds (the last one shorter) that do not depend on how the source delivers its
+    bytes. Several channels become their mean, without the dead ones (`ChannelMix`). `warnings` holds one line for each
+    thing that makes the recording worse than it might be; it is complete after the last block.
+
+    source: a path, or a binary stream. Of a stream that cannot be seeked, a plain WAV is decoded as it comes, even
+    when its header does not know the length; other formats are first copied to a temporary file.
+
+    Raises VoiceganError where the source is missing, empty, not audio, has a broken header or no samples, and during
+    iteration where a sample is not a number.
+    """
+
+    def __init__(self, source: Path | str | BinaryIO, *, block_s: float = 10.0) -> None:
+        self.warnings: list[str] = []
+        self._block_s = block_s
+        self._opened: BinaryIO | None = None
+        self._expected: int | None = None
+        if isinstance(source, str | Path):
+            self.name = str(source)
+            self._decoder = self._open_path(Path(source))
+        else:
+            self.name = _stream_name(source)
+            self._decoder = self._open_stream(source)
+        self.info = self._decoder.info
+        if self.info.frames == 0:
+            self.close()
+            raise VoiceganError(f"{self.name} holds no samples (0 frames)", "Remove it or record it again.")
+        if self.info.sample_rate_hz < 16000:
+            self.warnings.append(
+                f"{self.name} has {self.info.sample_rate_hz} samples a second: it holds nothing above "
+                f"{self.info.sample_rate_hz / 2000:g} kHz and will sound dull. Use a recording of 16000 Hz or more."
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what this reader has opened (not a stream that it was given)."""
+        self._decoder.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        size = max(1, round(self._block_s * self.info.sample_rate_hz))
+        held: list[np.ndarray] = []
+        count = 0
+        for mono in self._mono():
+            held.append(mono)
+            count += len(mono)
+            while count >= size:
+                joined = np.concatenate(held)
+                yield joined[:size]
+                held, count = [joined[size:]], count - size
+        if count:
+            yield np.concatenate(held)
+
+    # Opening ------------------------------------------------------------------------------------------------------
+
+    def _open_path(self, path: Path) -> _Decoder:
+        try:
+            file = open(path, "rb")  # noqa: SIM115  closed below, or kept where the decoder needs it
+        except FileNotFoundError:
+            raise VoiceganError(f"{path} does not exist", "Check the name and the folder.") from None
+        except IsADirectoryError:
+            raise VoiceganError(f"{path} is a folder, not a recording", "Name a file.") from None
+        except OSError as error:
+            raise VoiceganError(
+                f"{path} cannot be read: {error.strerror}", "Check its permissions."
+            ) from None
+        with ExitStack() as stack:
+            stack.enter_context(file)
+            if path.suffix.lower() == ".raw":  # soundfile would ask for rate and format instead of looking
+                raise VoiceganError(f"{path} is not audio that can be read", _FOREIGN)
+            decoder = self._open_seekable(str(path), file)
+            if isinstance(decoder, _PlainWav):
+                stack.pop_all()
+                self._opened = file
+        return decoder
+
+    def _open_stream(self, stream: BinaryIO) -> _Decoder:
+        if _seekable(stream):
+            return self._open_seekable(stream, stream)
+        head = wav.read_exactly(stream, 12)
+        if not head:
+            raise self._is_empty()
+        if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
+            try:
+                header, head = wav.read_header(stream, head)
+            except wav.BrokenHeader as error:
+                raise VoiceganError(f"{self.name} has a broken WAV header: {error}", _AGAIN) from None
+            if header.is_plain:
+                return _PlainWav(self.name, stream, header)
+        self._opened = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+        self._opened.write(head)
+        shutil.copyfileobj(stream, self._opened)
+        self._opened.seek(0)
+        return self._open_seekable(self._opened, self._opened)
+
+    def _open_seekable(self, source: str | BinaryIO, file: BinaryIO) -> _Decoder:
+        """Open `source`, a path or a stream; `file` is the same, open, to look into."""
+        start = file.tell()
+        head = file.read(16)
+        if not head:
+            raise self._is_empty()
+        if head.startswith(b"OggS"):
+            return self._open_ogg(source, file, start)
+        file.seek(start)
+        header = None
+        with suppress(
+            wav.BrokenHeader
+        ):  # for libsndfile to judge: it may be another format, or readable all the same
+            header, _ = wav.read_header(file)
+        samples_from = file.tell()
+        # With a block codec, frame_bytes is the size of a block of samples: nothing to be counted here.
+        plain = header is not None and header.is_plain
+        self._expected = header.frames if header is not None and plain else None
+        file.seek(start)
+        decoder = self._open_soundfile(source, head)
+        if header is not None and plain and decoder.info.frames == 0:
+            # A header that was never completed. libsndfile believes its 0.
+            file.seek(samples_from)
+            if file.read(1):
+                file.seek(samples_from)
+                decoder.close()
+                return _PlainWav(self.name, file, header)
+        return decoder
+
+    def _open_ogg(self, source: str | BinaryIO, file: BinaryIO, start: int) -> _Decoder:
+        """libsndfile does not say that an Ogg file is cut off, and finds no length where it ends within a page."""
+        end = _unfinished_ogg_end(file)
+        file.seek(start)
+        decoder = self._open_soundfile(source, b"OggS")
+        if end is None:
+            return decoder
+        if not decoder.info.frames:
+            decoder.close()
+            file.seek(start)
+            whole_pages = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+            whole_pages.write(file.read(end - start))
+            whole_pages.seek(0)
+            if self._opened is not None:
+                self._opened.close()
+            self._opened = whole_pages
+            decoder = self._open_soundfile(whole_pages, b"OggS")
+        self.warnings.append(self._cut_off(decoder.info.frames or 0, decoder.info.sample_rate_hz, None))
+        return decoder
+
+    def _is_empty(self) -> VoiceganError:
+        return VoiceganError(f"{self.name} is empty (0 bytes)", "Remove it or record it again.")
+
+    def _open_soundfile(self, source: str | BinaryIO, head: bytes) -> _Decoder:
+        kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+        try:
+            return _SoundFile(self.name, source, maybe_mp3=kind in (None, "MP3"))
+        except soundfile.LibsndfileError as error:
+            if kind is None or (kind == "WAV" and head[8:12] != b"WAVE"):
+                raise VoiceganError(f"{self.name} is not audio that can be read", _FOREIGN) from None
+            reason = str(error.error_string).strip(" .")
+            raise VoiceganError(f"{self.name} has a broken {kind} header ({reason})", _AGAIN) from None
+
+    # Reading ------------------------------------------------------------------------------------------------------
+
+    def _mono(self) -> Iterator[np.ndarray]:
+        mix = ChannelMix(self.name, self.info.channels)
+        watch = QualityWatch(self.name, self.info.sample_rate_hz, self.info.subtype)
+        blocks: Iterator[np.ndarray] = self._samples()
+        if self.info.channels > 1:
+            blocks = self._survey(mix, blocks)
+            self.warnings += mix.warnings
+        for block in blocks:
+            live = block[:, mix.live]
+            watch.see(live)
+            yield (live.mean(axis=1, dtype=np.float32) if live.shape[1] > 1 else live[:, 0].copy())
+        self.warnings += watch.verdicts()
+
+    def _survey(self, mix: ChannelMix, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Find the live channels: in a first pass over a file; over the first ten seconds of a pipe."""
+        if isinstance(self._decoder, _SoundFile):
+            for block in self._samples(quiet=True):
+                mix.see(block)
+            mix.decide()
+            self._decoder.rewind()
+            return blocks
+        held, seen = [], 0
+        for block in blocks:
+            mix.see(block)
+            held.append(block)
+            seen += len(block)
+            if seen >= 10 * self.info.sample_rate_hz:
+                break
+        mix.decide()
+        return _chain(held, blocks)
+
+    def _samples(self, quiet: bool = False) -> Iterator[np.ndarray]:
+        """Blocks (t, channels) as the decoder gives them, checked; a warning (unless quiet) where they end early."""
+        done = 0
+        while len(block := self._decoder.read(_READ_FRAMES)):
+            bad = ~np.isfinite(block)
+            if bad.any():
+                first = (done + int(np.flatnonzero(bad.any(axis=1))[0])) / self.info.sample_rate_hz
+                raise VoiceganError(
+                    f"{self.name} holds samples that are not numbers (NaN or infinite), first at {first:.3f} s",
+                    "Export it again.",
+                )
+            done += len(block)
+            yield block
+        if done == 0:
+            raise VoiceganError(f"{self.name} holds no samples (0 frames)", "Remove it or record it again.")
+        expected = self._expected if self._expected is not None else self.info.frames
+        # The length of an MP3 without an index is an estimate, and its last frame may be padding.
+        slack = 0.02 * (expected or 0) + 2400 if self.info.format == "MP3" else 0
+        if not quiet and expected is not None and done < expected - slack:
+            self.warnings.append(self._cut_off(done, self.info.sample_rate_hz, expected))
+
+    def _cut_off(self, frames: int, rate: int, expected: int | None) -> str:
+        promised = f", of {expected / rate:.2f} s that its header promises" if expected else ""
+        return (
+            f"{self.name} is cut off or damaged: only {frames / rate:.2f} s can be read{promised}. {_AGAIN}"
+        )
+
+
+def read(path: Path | str) -> tuple[np.ndarray, int]:
+    """A whole recording: samples (T,) float32, mono, and its rate in Hz. Raises VoiceganError also for silence."""
+    with Reader(Path(path)) as reader:
+        samples = np.concatenate(list(reader))
+        require_sound(str(path), 20 * float(np.log10(max(np.abs(samples).max(), 1e-10))))
+        return samples, reader.info.sample_rate_hz
+
+
+def require_sound(name: str, peak_db: float) -> None:
+    """Raise VoiceganError for a recording whose peak (dBFS) says that it is silent."""
+    if peak_db < SILENCE_DB:
+        level = f"peak {peak_db:.0f} dBFS" if peak_db > -190 else "all samples are zero"
+        raise VoiceganError(f"{name} is silent ({level})", "Remove it or record it again.")
+
+
+def find_audio(folder: Path) -> list[Path]:
+    """Every file with a readable suffix in a folder and the folders below it, sorted; hidden ones are left out."""
+    if not Path(folder).is_dir():
+        raise VoiceganError(f"{folder} is not a folder", "Name a folder of recordings.")
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(place, name)
+            for name in files
+            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES
+        ]
+    return sorted(found)
+
+
+class _Sequential(soundfile.SoundFile):
+    """A sound file that is read from front to back.
+
+    soundfile seeks after each read of a seekable file, to where the file already is. An MP3 decoder forgets its
+    history over that and gives zeros for a while.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _SoundFile:
+    """libsndfile behind the decoder's two methods."""
+
+    def __init__(self, name: str, source: str | BinaryIO, maybe_mp3: bool) -> None:
+        with _quiet(maybe_mp3):
+            self._file = _Sequential(source)
+        file = self._file
+        self._is_mp3 = file.format in ("MP3", "MPEG")
+        frames = file.frames if 0 <= file.frames < 1 << 62 else None
+        seconds = None if frames is None else frames / file.samplerate
+        self.info = AudioInfo(
+            name,
+            file.samplerate,
+            file.channels,
+            frames,
+            seconds,
+            file.format,
+            file.subtype,
+            file.comment or None,
+        )
+        self._failed = False
+
+    def read(self, frames: int) -> np.ndarray:
+        if self._failed:
+            return np.zeros((0, self.info.channels), np.float32)
+        out = np.full((frames, self.info.channels), _UNTOUCHED, np.float32)
+        with _quiet(self._is_mp3):
+            try:
+                self._file.read(frames, dtype="float32", out=out, fill_value=_UNTOUCHED)
+            except soundfile.LibsndfileError:
+                self._failed = True
+        return out[: int((out[:, 0] != _UNTOUCHED).sum())]
+
+    def rewind(self) -> None:
+        self._failed = False
+        self._file.seek(0)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _PlainWav:
+    """A plain WAV decoded as it comes."""
+
+    def __init__(self, name: str, stream: BinaryIO, header: wav.WavHeader) -> None:
+        kind = {wav.PCM: "PCM", wav.FLOAT: "FLOAT", wav.ALAW: "ALAW", wav.ULAW: "ULAW"}[header.coding]
+        subtype = f"PCM_{'U8' if header.bits == 8 else header.bits}" if kind == "PCM" else kind
+        seconds = None if header.frames is None else header.frames / header.sample_rate_hz
+        self.info = AudioInfo(
+            name, header.sample_rate_hz, header.channels, header.frames, seconds, "WAV", subtype
+        )
+        self._stream = stream
+        self._header = header
+        self._left = header.data_bytes
+
+    def read(self, frames: int) -> np.ndarray:
+        size = frames * self._header.frame_bytes
+        data = wav.read_exactly(self._stream, size if self._left is None else min(size, self._left))
+        if self._left is not None:
+            self._left -= len(data)
+        return wav.decode(
+            data[: len(data) // self._header.frame_bytes * self._header.frame_bytes], self._header
+        )
+
+    def close(self) -> None:
+        """The stream is its owner's to close."""
+
+
+def _chain(held: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield from held
+    yield from rest
+
+
+def _seekable(stream: BinaryIO) -> bool:
+    try:
+        return stream.seekable()
+    except AttributeError:
+        return False
+
+
+def _unfinished_ogg_end(file: BinaryIO) -> int | None:
+    """None where an Ogg file ends with the page that says so; else the place of its last page, which may be a part."""
+    size = file.seek(0, os.SEEK_END)
+    from_byte = max(0, size - (1 << 17))  # a page is shorter than 64 kB
+    file.seek(from_byte)
+    tail = file.read()
+    last = tail.rfind(b"OggS")
+    flags = tail[last + 5 : last + 6] if last >= 0 else b""
+    return None if flags and flags[0] & 4 else from_byte + max(0, last)
+
+
+def _stream_name(stream: BinaryIO) -> str:
+    if stream is getattr(sys.stdin, "buffer", None):
+        return "standard input"
+    name = getattr(stream, "name", None)
+    return name if isinstance(name, str) and name != "<stdin>" else "standard input"
+
+
+@contextmanager
+def _quiet(wanted: bool) -> Iterator[None]:
+    """libmpg123 writes remarks about damaged files straight to the terminal; the user gets one line, ours."""
+    if not wanted:
+        yield
+        return
+    sys.stderr.flush()
+    kept, void = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(void, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(void)
