@@ -35,8 +35,8 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return torch.instance_norm(x, weight, bias, None, None, True, 0.0, self.eps, False)
+        fused = torch.backends.cudnn.enabled
+        return torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, fused)
 
 
 class PixelNorm(nn.Module):
