@@ -1,0 +1,158 @@
+"""``voicegan convert IN... --to NAME``: recordings in another speaker's voice."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import VoiceganError
+
+if TYPE_CHECKING:
+    from ..voice.api import Done
+    from ..voice.batch import Job
+    from ..voice.converter import Converter
+
+
+@click.command()
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True)
+@click.option("--to", "voice", metavar="NAME", required=True, help="Voice to convert to: its name or its folder.")
+@click.option("--from", "source", metavar="NAME", default=None, help="Speaker of IN, where a voice has several sources.")
+@click.option("--out", metavar="PATH", default=None, help="File or folder to write; - is standard output.")
+@click.option(
+    "--format", "format_", type=click.Choice(["wav", "flac", "ogg", "mp3", "opus"]), default=None,
+    help="Of the output; otherwise the suffix of --out says it, otherwise wav.",
+)  # fmt: skip
+@click.option("--rate", metavar="voice|HZ", default=None, help="Of the output; the input's unless said. voice: the model's.")
+@click.option("--device", metavar="NAME", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--vocoder", metavar="NAME", default=None, help="Another vocoder than the voice's own.")
+@click.option("--force", is_flag=True, help="Replace outputs that exist.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def convert(
+    inputs: tuple[str, ...],
+    voice: str,
+    source: str | None,
+    out: str | None,
+    format_: str | None,
+    rate: str | None,
+    device: str,
+    vocoder: str | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Convert recordings: a file, several, a folder with its whole tree, or - for standard input.
+
+    in.wav becomes in_NAME.wav beside it, and a folder DIR becomes DIR_NAME, unless --out says otherwise. The output is
+    mono, as long and as loud as the input, and at its rate.
+
+    \b
+    voicegan convert talk.mp3 --to slt
+    voicegan convert recordings/ --to slt --out converted/ --format flac
+    cat talk.wav | voicegan convert - --to slt > talk_slt.wav
+
+    \b
+    Exit code: 0 done, 1 some recordings failed (they are named at the end), 2 nothing done.
+    """
+    from ..voice.batch import plan
+    from ..voice.pack import find_pack
+
+    rate_out = _rate(rate)
+    pack = find_pack(voice, source)
+    jobs = plan(inputs, pack.name, out=out, format=format_, force=force)
+    if jobs[0].target is None and sys.stdout.isatty():
+        raise VoiceganError("audio is not written to a terminal", "Redirect it, or give --out FILE.")
+    from ..voice.api import load_voice
+
+    converter = load_voice(pack.folder, device=device, vocoder=vocoder)
+    try:
+        failures = _convert_all(converter, jobs, rate_out, quiet)
+    except BrokenPipeError:  # whoever read standard output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    if not failures:
+        return
+    if len(jobs) == 1:
+        raise failures[0]
+    for failure in failures:
+        click.echo(f"error: {failure}", err=True)
+    click.echo(f"{len(failures)} of {len(jobs)} recordings were not converted.", err=True)
+    sys.exit(1 if len(failures) < len(jobs) else 2)
+
+
+def _convert_all(converter: Converter, jobs: list[Job], rate_out: int | str | None, quiet: bool) -> list[VoiceganError]:
+    """Convert one after the other; a recording that fails is noted and left behind."""
+    failures = []
+    for number, job in enumerate(jobs, 1):
+        label = f"[{number}/{len(jobs)}] {_name(job.source)}" if len(jobs) > 1 else _name(job.source)
+        try:
+            with _progress(label, quiet) as progress:
+                done = _convert_one(converter, job, rate_out, progress)
+        except VoiceganError as error:
+            failures.append(error)
+        except BrokenPipeError:
+            raise
+        except (OSError, RuntimeError, MemoryError) as error:
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            failures.append(VoiceganError(f"{_name(job.source)} could not be converted: {reason}"))
+        else:
+            if not quiet:
+                _report(job, done)
+    return failures
+
+
+def _convert_one(
+    converter: Converter, job: Job, rate_out: int | str | None, progress: Callable[[float, float | None], None] | None
+) -> Done:
+    from ..voice.api import convert_file
+
+    return convert_file(
+        converter,
+        job.source if job.source is not None else click.get_binary_stream("stdin"),
+        job.target if job.target is not None else click.get_binary_stream("stdout"),
+        format=job.format,
+        rate_out=rate_out,
+        progress=progress,
+    )
+
+
+def _report(job: Job, done: Done) -> None:
+    for warning in done.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if job.target is not None:
+        figures = f"{done.seconds:.1f} s of sound in {done.took_s:.1f} s, {done.real_time_factor:.2f} x real time"
+        click.echo(f"{_name(job.source)} -> {job.target} ({figures})")
+
+
+@contextmanager
+def _progress(label: str, quiet: bool) -> Iterator[Callable[[float, float | None], None] | None]:
+    """A bar over seconds of sound on standard error; None where nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} s [{remaining} left, {rate_fmt}]"
+    with tqdm(desc=label, unit="x", leave=False, file=sys.stderr, bar_format=layout, total=1.0) as bar:
+
+        def progress(done_s: float, total_s: float | None) -> None:
+            bar.total = max(total_s or 0.0, done_s)
+            bar.update(done_s - bar.n)
+
+        yield progress
+
+
+def _name(source: Path | None) -> str:
+    return "standard input" if source is None else str(source)
+
+
+def _rate(text: str | None) -> int | str | None:
+    if text is None or text == "voice":
+        return text
+    if not text.isdecimal():
+        raise VoiceganError(f'--rate is "{text}"', "Give a number of Hz, such as 48000, or the word voice.")
+    return int(text)

@@ -1,0 +1,149 @@
+"""What `voicegan.load_voice`, `voicegan.convert` and `voicegan.list_voices` are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import VoiceganError
+from . import batch
+from .marks import made_by
+from .pack import Pack, find_pack, installed
+
+if TYPE_CHECKING:
+    from .converter import Converter
+
+Progress = Callable[[float, "float | None"], None]  # seconds converted, seconds in all where known
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one conversion was like."""
+
+    seconds: float  # of sound
+    took_s: float
+    warnings: tuple[str, ...]
+
+    @property
+    def real_time_factor(self) -> float:
+        return self.took_s / self.seconds if self.seconds else 0.0
+
+
+def list_voices() -> list[Pack]:
+    """The installed voices that can be read, in the order of their folders' names. Imports no torch."""
+    return installed()[0]
+
+
+def load_voice(
+    name: str | Path, *, source: str | None = None, device: str = "auto", vocoder: str | None = None
+) -> Converter:
+    """Load a voice by the name of its speaker, or by path.
+
+    >>> voice = voicegan.load_voice("slt")              # doctest: +SKIP
+    >>> wav, rate = voice.convert(samples, 44100)       # doctest: +SKIP
+    >>> stream = voice.stream(48000)                    # doctest: +SKIP
+
+    Parameters
+    ----------
+    source
+        Which voice is meant where several with this name were trained for different speakers.
+    device, vocoder
+        As in `Converter`.
+
+    Raises VoiceganError for a name that is unknown or ambiguous, and for a damaged voice.
+    """
+    pack = find_pack(name, source)
+    from .converter import Converter
+
+    return Converter(pack, device=device, vocoder=vocoder)
+
+
+def convert(
+    path: str | Path,
+    to: str | Path | Converter,
+    out: str | Path | None = None,
+    *,
+    source: str | None = None,
+    format: str | None = None,
+    rate: int | str | None = None,
+    device: str = "auto",
+    force: bool = False,
+) -> Path:
+    """Convert one sound file into another, as `voicegan convert` does, and return where the result lies.
+
+    >>> voicegan.convert("in.wav", to="slt")            # doctest: +SKIP
+    PosixPath('in_slt.wav')
+
+    Parameters
+    ----------
+    to
+        Name or path of a voice, or a loaded one (quicker where many files are converted).
+    out
+        File or folder; by default the result lies beside the input as `<stem>_<voice>.wav`.
+    rate
+        Of the output: in Hz, or "voice"; the input's by default.
+    force
+        Replace a file that exists already.
+
+    Raises VoiceganError, as the command says it. For samples in memory there is `load_voice(name).convert`.
+    """
+    if Path(path).is_dir() or str(path) == batch.PIPE or str(out) == batch.PIPE:
+        raise VoiceganError(f"{path} is not one file that becomes another", "Folders and pipes: voicegan convert.")
+    pack = find_pack(to, source) if isinstance(to, (str, Path)) else to.pack
+    [job] = batch.plan([path], pack.name, out=out, format=format, force=force)
+    assert job.source is not None and job.target is not None
+    voice = load_voice(pack.folder, device=device) if isinstance(to, (str, Path)) else to
+    convert_file(voice, job.source, job.target, format=job.format, rate_out=rate)
+    return job.target
+
+
+def convert_file(
+    voice: Converter,
+    source: Path | BinaryIO,
+    target: Path | BinaryIO,
+    *,
+    format: str = "wav",
+    rate_out: int | str | None = None,
+    progress: Progress | None = None,
+) -> Done:
+    """Convert a recording of any length in bounded memory.
+
+    A file is read twice: for its level, then to convert it. What comes through a pipe gets a causal gain. The target
+    appears when it is complete, or not at all. Raises VoiceganError when it cannot be read or written, or is silent.
+    """
+    if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
+        with open(source, "rb") as pipe:  # a named pipe, or <(command): it can be read only once
+            return convert_file(voice, pipe, target, format=format, rate_out=rate_out, progress=progress)
+    from ..audio.files import Reader, Writer
+
+    started = time.perf_counter()
+    level = measure_level(source) if isinstance(source, Path) else "running"
+    heard = 0
+    with Reader(source) as reader:
+        rate = reader.info.sample_rate_hz
+        stream = voice.stream(rate, rate_out, level=level)
+        with Writer(target, stream.rate_out, format=format, comment=made_by(voice.pack)) as writer:
+            for block in reader:
+                writer.write(stream.push(block))
+                heard += len(block)
+                if progress is not None:
+                    progress(heard / rate, reader.info.seconds)
+            writer.write(stream.flush())
+        warnings = tuple(reader.warnings)
+    return Done(heard / rate, time.perf_counter() - started, warnings)
+
+
+def measure_level(path: Path) -> float:
+    """Active level of a file in dBFS, from one pass over it. Raises VoiceganError when it is silent."""
+    from ..audio.files import Reader, require_sound
+    from ..audio.loudness import LevelMeter
+
+    with Reader(path) as reader:
+        meter = LevelMeter(reader.info.sample_rate_hz)
+        for block in reader:
+            meter.push(block)
+    require_sound(str(path), meter.peak_db)
+    return meter.active_db

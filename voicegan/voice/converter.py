@@ -1,0 +1,164 @@
+"""One speaker to another: a voice, loaded, and what can be done with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import vocoder as vocoders
+from ..audio.loudness import LevelMeter
+from ..audio.mel import LogMel
+from ..errors import VoiceganError
+from .normaliser import FixedNormaliser, RunningNormaliser
+from .pack import Pack
+from .stream import LIVE, MEASURED, Stream, Timing, as_samples
+from .windows import windows_for
+
+_BLOCK_S = 10.0
+
+
+class Converter:
+    """A voice ready to convert.
+
+    Parameters
+    ----------
+    pack
+        The voice, as `pack.find_pack` or `pack.load_pack` gives it.
+    device
+        "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
+    vocoder
+        Name of another vocoder than the voice's own. Its mel contract has to be the voice's.
+
+    Raises VoiceganError for a device that is not there, damaged weights, and a vocoder that is unknown or does not fit.
+    """
+
+    def __init__(self, pack: Pack, *, device: str = "auto", vocoder: str | None = None) -> None:
+        self.pack = pack
+        self.device = choose_device(device)
+        self.spec = pack.mel
+        self.vocoder = vocoders.load(vocoder or pack.vocoder, self.spec, self.device)
+        self.spec.require_same(self.vocoder.spec, f"the voice {pack.name}", f"the vocoder {self.vocoder.name}")
+        self.generator, self.statistics = pack.build(self.device)
+        self._log_mel = LogMel(self.spec).to(self.device)
+
+    @property
+    def name(self) -> str:
+        """The target speaker."""
+        return self.pack.name
+
+    @property
+    def rate_hz(self) -> int:
+        """The voice's own sample rate."""
+        return self.spec.sample_rate_hz
+
+    @property
+    def latency_s(self) -> float:
+        """Look-ahead of a live stream at the voice's own rate; a stream at another rate states its own."""
+        return self.stream(self.rate_hz).latency_s
+
+    def convert(
+        self, wav: np.ndarray | Tensor, sample_rate: int, rate_out: int | str | None = None
+    ) -> tuple[np.ndarray, int]:
+        """Convert a whole recording.
+
+        Parameters
+        ----------
+        wav
+            (T,), one channel: floats within ±1, or whole numbers, which are scaled; numpy or torch.
+        sample_rate
+            In Hz.
+        rate_out
+            In Hz; "voice" for the voice's own; the input's by default.
+
+        Returns
+        -------
+        Samples (T',) float32 and their rate: T' = T at the input's rate, and the input's loudness. It is what a stream
+        gives that was told the recording's level. Raises VoiceganError for samples that are not finite or not mono.
+        """
+        samples = as_samples(wav)
+        stream_rate = check_rate(sample_rate)
+        meter = LevelMeter(stream_rate)
+        meter.push(samples)
+        stream = self.stream(stream_rate, rate_out, level=meter.active_db)
+        step = max(1, int(_BLOCK_S * stream_rate))
+        blocks = [stream.push(samples[at : at + step]) for at in range(0, len(samples), step)]
+        return np.concatenate([np.zeros(0, np.float32), *blocks, stream.flush()]), stream.rate_out
+
+    def stream(
+        self,
+        rate: int,
+        rate_out: int | str | None = None,
+        *,
+        level: float | str = "running",
+        chunk_frames: int | None = None,
+    ) -> Stream:
+        """Start a conversion whose samples arrive in pieces.
+
+        Parameters
+        ----------
+        rate, rate_out
+            As in `convert`.
+        level
+            "running": a causal gain follows the speaker. A number: the recording's active level in dBFS, measured
+            beforehand; the stream then takes a look-ahead of seconds, for the output's loudness.
+        chunk_frames
+            How many frames the generator is given at once: fewer are quicker to come out and slower to compute. For a
+            generator that normalises over time, the length of its windows decides instead.
+        """
+        if isinstance(level, str) and level != "running":
+            raise VoiceganError(f'level is "{level}", neither "running" nor a number', "Give the active level in dBFS.")
+        chosen = LIVE if isinstance(level, str) else MEASURED
+        if chunk_frames is not None:
+            if chunk_frames < 1:
+                raise VoiceganError(f"chunk_frames is {chunk_frames}, not at least 1", "Leave it out.")
+            chosen = Timing(chunk_frames, chosen.level_lookahead_s, chosen.level_memory_s, chosen.level_prior_s)
+        context = getattr(self.generator, "context_frames", None)
+        return Stream(
+            log_mel=self._log_mel,
+            normalise=self._normaliser(),
+            windows=windows_for(self.generator, context, chosen.chunk_frames),
+            denormalise=self._denormalise,
+            vocoder=self.vocoder,
+            level_db=self.pack.level_db,
+            rate=check_rate(rate),
+            rate_out=self._output_rate(rate, rate_out),
+            level=level,
+            timing=chosen,
+        )
+
+    def _normaliser(self) -> FixedNormaliser | RunningNormaliser:
+        mean, std = self.statistics["source.mean"], self.statistics["source.std"]
+        if self.pack.normaliser == "running":
+            return RunningNormaliser(mean, std, self.spec.sample_rate_hz / self.spec.hop)
+        return FixedNormaliser(mean, std)
+
+    def _denormalise(self, mel: Tensor) -> Tensor:
+        return mel * self.statistics["target.std"][:, None] + self.statistics["target.mean"][:, None]
+
+    def _output_rate(self, rate: int, rate_out: int | str | None) -> int:
+        if rate_out is None:
+            return check_rate(rate)
+        if rate_out == "voice":
+            return self.rate_hz
+        return check_rate(rate_out)
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is the GPU where there is one, otherwise the CPU. Raises VoiceganError for what is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise VoiceganError(f'there is no device "{name}"', "Take auto, cpu or cuda.") from None
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise VoiceganError(f'the device "{name}" is not available', "Take --device cpu, or see: voicegan doctor.")
+    return device
+
+
+def check_rate(rate: int | str) -> int:
+    """`rate` as a whole number of Hz within 1,000 and 768,000; VoiceganError otherwise."""
+    if isinstance(rate, (str, bool)) or int(rate) != rate or not 1_000 <= rate <= 768_000:
+        raise VoiceganError(f"the sample rate {rate!r} is not a whole number of Hz within 1000 and 768000", "Correct it.")
+    return int(rate)
