@@ -1,0 +1,33 @@
+"""Loops compiled by numba, on first use."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Have a function of numbers and arrays compiled when it is first called.
+
+    numba takes half a second to import, so importing a module that uses this stays cheap. The machine code is kept
+    beside the source or, where that is read-only, in the user's cache; where nothing can be written at all, it is
+    compiled again in each process.
+    """
+
+    @functools.cache
+    def machine_code() -> Callable[..., Any]:
+        import numba
+
+        try:
+            return numba.njit(function, cache=True, nogil=True)
+        except RuntimeError:  # no place to keep it
+            return numba.njit(function, nogil=True)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return machine_code()(*arguments)
+
+    return cast(F, call)

@@ -1,0 +1,160 @@
+"""How loud speech is while somebody speaks: pauses do not count.
+
+Voices are trained on, and fed with, speech of one active level. A plain RMS would make a recording with long pauses
+too loud.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAME_S = 0.02
+GATE_DB = 30.0
+FLOOR_DB = -70.0
+_STEP_DB = 0.25
+_LOWEST_DB = -120.0
+_HIGHEST_DB = 20.0
+
+
+@dataclass(frozen=True)
+class Level:
+    """active_db: RMS over active frames; peak_db: the largest sample. Both dBFS, -inf for silence."""
+
+    active_db: float
+    peak_db: float
+
+
+class LevelMeter:
+    """The active level of a sound that arrives in blocks of any size, in bounded memory.
+
+    The sound is cut into frames of 20 ms; their energies (without a DC offset) go into a histogram of 0.25 dB steps
+    that also sums the exact energies. Active are the frames within 30 dB of the loud ones (those at the 95th
+    percentile of what is above -70 dBFS).
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._frame = max(1, round(FRAME_S * sample_rate_hz))
+        bins = round((_HIGHEST_DB - _LOWEST_DB) / _STEP_DB) + 1
+        self._counts = np.zeros(bins, np.int64)
+        self._energies = np.zeros(bins)
+        self._held = np.zeros(0, np.float32)
+        self._peak = 0.0
+
+    def push(self, block: np.ndarray) -> None:
+        """Take note of samples (T,)."""
+        if len(block) == 0:
+            return
+        self._peak = max(self._peak, float(np.abs(block).max()))
+        joined = np.concatenate([self._held, np.asarray(block, np.float32)])
+        whole = len(joined) // self._frame * self._frame
+        self._held = joined[whole:]
+        self._note(joined[:whole].reshape(-1, self._frame), self._counts, self._energies)
+
+    @staticmethod
+    def _note(frames: np.ndarray, counts: np.ndarray, energies: np.ndarray) -> None:
+        if frames.size == 0:
+            return
+        energy = frames.var(axis=1, dtype=np.float64)
+        level_db = 10 * np.log10(np.maximum(energy, 1e-30))
+        place = np.clip(np.floor((level_db - _LOWEST_DB) / _STEP_DB), 0, len(counts) - 1).astype(np.int64)
+        np.add.at(counts, place, 1)
+        np.add.at(energies, place, energy)
+
+    @property
+    def peak_db(self) -> float:
+        """The largest sample so far, dBFS."""
+        return 20 * math.log10(self._peak) if self._peak > 0 else -math.inf
+
+    @property
+    def active_db(self) -> float:
+        """RMS of the active frames so far, dBFS; -inf where nothing is above -70 dBFS."""
+        counts, energies = self._counts, self._energies
+        if counts.sum() == 0 and len(self._held):  # shorter than a frame: it is the frame
+            counts, energies = counts.copy(), energies.copy()
+            self._note(self._held[None], counts, energies)
+        floor = round((FLOOR_DB - _LOWEST_DB) / _STEP_DB)
+        heard = counts[floor:].cumsum()
+        if heard[-1] == 0:
+            return -math.inf
+        loud = int(np.searchsorted(heard, 0.95 * heard[-1]))
+        first = floor + max(0, loud - round(GATE_DB / _STEP_DB))
+        return 10 * math.log10(energies[first:].sum() / counts[first:].sum())
+
+    @property
+    def level(self) -> Level:
+        """Both figures."""
+        return Level(self.active_db, self.peak_db)
+
+
+def active_level_db(wav: np.ndarray, sample_rate_hz: int) -> float:
+    """RMS of samples (T,) over the frames in which somebody speaks, dBFS; -inf for silence."""
+    meter = LevelMeter(sample_rate_hz)
+    meter.push(wav)
+    return meter.active_db
+
+
+def gain(from_db: float, to_db: float) -> float:
+    """The factor between two levels; 1 where the first is silence."""
+    return 1.0 if math.isinf(from_db) else 10 ** ((to_db - from_db) / 20)
+
+
+class RunningGain:
+    """A causal gain that brings live speech to a level, without knowing what comes.
+
+    Every 20 ms the level of the speech so far is estimated again (recent speech counts more, with a time constant of
+    3 s of speech; pauses do not count), and the gain moves there on a straight line over the next 20 ms. It depends
+    only on whole frames counted from the start, so block sizes do not matter.
+    """
+
+    MEMORY_S = 3.0
+    LIMIT_DB = 30.0
+
+    def __init__(self, target_db: float, sample_rate_hz: int) -> None:
+        self.target_db = target_db
+        self._frame = max(1, round(FRAME_S * sample_rate_hz))
+        self._memory = self.MEMORY_S / FRAME_S
+        self._held = np.zeros(0, np.float32)  # the part of the current frame that has passed
+        self._energy = 0.0
+        self._weight = 0.0
+        self._loudest_db = FLOOR_DB
+        self._from = 1.0
+        self._to = 1.0
+
+    @property
+    def gain(self) -> float:
+        """The gain that is being moved to."""
+        return self._to
+
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """Samples (T,) to as many, louder or softer."""
+        return (np.asarray(block, np.float32) * self.curve(block)).astype(np.float32)
+
+    def curve(self, block: np.ndarray) -> np.ndarray:
+        """The gain (T,) for each sample of a block; moves on by that block."""
+        block = np.asarray(block, np.float32)
+        curves = []
+        while len(block):
+            passed = len(self._held)
+            part, block = block[: self._frame - passed], block[self._frame - passed :]
+            slope = np.arange(passed, passed + len(part)) / self._frame
+            curves.append(self._from + (self._to - self._from) * slope)
+            self._held = np.concatenate([self._held, part])
+            if len(self._held) == self._frame:
+                self._learn(float(self._held.var(dtype=np.float64)))
+                self._held = np.zeros(0, np.float32)
+        return np.concatenate(curves) if curves else np.zeros(0)
+
+    def _learn(self, energy: float) -> None:
+        level_db = 10 * math.log10(max(energy, 1e-30))
+        self._from = self._to
+        self._loudest_db = max(self._loudest_db - GATE_DB / self._memory / 10, level_db)
+        if level_db < max(FLOOR_DB, self._loudest_db - GATE_DB):
+            return
+        keep = 1 - 1 / min(self._memory, self._weight + 1)
+        self._energy = keep * self._energy + (1 - keep) * energy
+        self._weight += 1
+        wanted = self.target_db - 10 * math.log10(self._energy)
+        self._to = 10 ** (min(max(wanted, -self.LIMIT_DB), self.LIMIT_DB) / 20)
