@@ -1,0 +1,202 @@
+"""What a GAN is, to the trainer: networks, named optimizers, and phases that are data.
+
+The trainer in :mod:`voicegan.core.trainer` knows nothing else. A new GAN is a subclass of :class:`System`
+whose loss functions read like the equations of its paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor, nn
+
+from .ema import frozen_copy
+from .random import Draws
+from .schedules import Schedule, constant
+
+Batch = Mapping[str, Any]
+"""One batch: names to tensors (first dimension: samples) or anything the losses understand."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training run has come. Warm-ups, growth and alternation are functions of this.
+
+    Attributes
+    ----------
+    step : int
+        Steps done before this one.
+    total : int
+        Steps planned.
+    seen : int
+        Samples drawn so far, over all ranks.
+    """
+
+    step: int
+    total: int
+    seen: int = 0
+
+    @property
+    def fraction(self) -> float:
+        """Share of the run that is done, in [0, 1]."""
+        return min(1.0, self.step / max(1, self.total))
+
+
+@dataclass(frozen=True)
+class Logits:
+    """What every discriminator returns.
+
+    Attributes
+    ----------
+    scores : tuple of Tensor
+        One tensor of logits per sub-discriminator or scale, each ``(B, ...)``.
+    features : tuple of tuple of Tensor
+        Activations per sub-discriminator, for feature matching; empty where none are offered.
+    heads : mapping of str to Tensor
+        Further outputs: class logits, codes, reconstructions.
+    """
+
+    scores: tuple[Tensor, ...]
+    features: tuple[tuple[Tensor, ...], ...] = ()
+    heads: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Scratch(dict[str, Any]):
+    """What the phases of one step hand on to each other, and the random numbers of the step's batch.
+
+    A phase finds everything that earlier phases stored already detached.
+    """
+
+    def __init__(self, draws: Draws) -> None:
+        super().__init__()
+        self.draws = draws
+
+    def detach(self) -> None:
+        """Cut every stored tensor from the graph that made it."""
+        for key, value in self.items():
+            self[key] = _detached(value)
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, Logits):
+        return Logits(_detached(value.scores), _detached(value.features), _detached(dict(value.heads)))
+    if isinstance(value, (tuple, list)):
+        return type(value)(_detached(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _detached(item) for key, item in value.items()}
+    return value
+
+
+Loss = Callable[[Batch, Scratch, Progress], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update of one optimizer's networks: data that the trainer carries out.
+
+    Attributes
+    ----------
+    name : str
+        Prefix of the phase's terms in the log.
+    optimizer : str
+        Whose parameters are updated; all others are frozen meanwhile. Several phases may share one.
+    loss : callable
+        ``loss(batch, scratch, progress)`` gives named scalar terms. Their sum is minimised.
+    repeats : int
+        Updates per step. Each beyond the first draws a fresh batch and a fresh scratch.
+    every : int
+        The phase runs in steps that this number divides.
+    after : tuple of callables
+        Called without arguments after each update, without gradients (weight clipping, pools).
+    """
+
+    name: str
+    optimizer: str
+    loss: Loss
+    repeats: int = 1
+    every: int = 1
+    after: tuple[Callable[[], None], ...] = ()
+
+    def due(self, progress: Progress) -> bool:
+        """Whether the phase runs in this step."""
+        return progress.step % self.every == 0
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """Adam over some of a system's networks.
+
+    Attributes
+    ----------
+    networks : tuple of str
+        Attribute names of the system whose parameters this optimizer owns.
+    lr : float
+        Learning rate before the schedule.
+    betas : tuple of float
+        Adam's averaging factors; ``(0.5, 0.999)`` is the custom for GANs (Radford 2015).
+    kind : str
+        ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``.
+    weight_decay : float
+        Weight decay as the optimizer defines it.
+    clip_norm : float or None
+        Longest gradient (L2 over all the optimizer's parameters); None leaves it alone.
+    schedule : callable
+        ``schedule(progress)`` gives the factor on ``lr``. A pure function, so nothing is saved for it.
+    """
+
+    networks: tuple[str, ...]
+    lr: float
+    betas: tuple[float, float] = (0.5, 0.999)
+    kind: str = "adam"
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    schedule: Schedule = constant
+
+
+class System(nn.Module):
+    """A GAN: its networks, its optimizers, and in which order what is updated by which loss.
+
+    Subclasses assign their networks as attributes in ``__init__`` (the set of parameters is fixed from
+    then on), and everything that must survive a restart is a parameter or a buffer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.averages = nn.ModuleDict()
+        self._half_lives: dict[str, float] = {}
+
+    def optimizers(self) -> Mapping[str, OptimizerSpec]:
+        """Name the optimizers. Every trained network belongs to exactly one."""
+        raise NotImplementedError
+
+    def phases(self, progress: Progress) -> tuple[Phase, ...]:
+        """Tell what is updated in this step, in order."""
+        raise NotImplementedError
+
+    def average(self, name: str, half_life: float) -> None:
+        """Keep an exponential moving average of the network ``name``.
+
+        Parameters
+        ----------
+        name : str
+            Attribute name of the network.
+        half_life : float
+            In samples: how many samples ago a weight counts half.
+        """
+        self.averages[name] = frozen_copy(getattr(self, name))
+        self._half_lives[name] = half_life
+
+    def averaged(self) -> Iterator[tuple[nn.Module, nn.Module, float]]:
+        """Yield (average, network, half-life in samples) for each averaged network."""
+        for name, average in self.averages.items():
+            yield average, getattr(self, name), self._half_lives[name]
+
+    def best(self, name: str) -> nn.Module:
+        """Return the network to use outside training: the average where one is kept."""
+        network: nn.Module = self.averages[name] if name in self.averages else getattr(self, name)
+        return network

@@ -1,0 +1,432 @@
+"""The only training loop of the project. It carries out phases and knows no GAN."""
+
+from __future__ import annotations
+
+import copy
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+import pydantic
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ..config import Config
+from ..errors import VoiceganError
+from . import ema, state
+from .device import choose_accelerator, choose_precision
+from .log import MetricsFile, ProgressLine, TensorBoard
+from .random import Draws, derive
+from .system import Batch, OptimizerSpec, Phase, Progress, Scratch, System
+
+
+class TrainerConfig(Config):
+    """How long, where and how often."""
+
+    steps: int = pydantic.Field(1000, ge=1)
+    batch: int = pydantic.Field(8, ge=1)  # samples a step, over all ranks
+    seed: int = 0
+    device: str = "auto"
+    devices: int = pydantic.Field(1, ge=1)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    log_every: int = pydantic.Field(20, ge=1)  # steps between lines in metrics.jsonl
+    check_every: int = pydantic.Field(500, ge=1)  # steps between validations, pictures and checkpoints
+    keep: int = pydantic.Field(2, ge=1)  # newest checkpoints that stay, besides the best
+    tensorboard: bool = False
+
+
+class Source(Protocol):
+    """Where batches come from."""
+
+    def batch(self, draws: Draws) -> Batch:
+        """Make one batch on the CPU, one sample per row of ``draws``, from its random numbers alone."""
+        ...
+
+
+Validate = Callable[[System, Progress], Mapping[str, float]]
+"""Measure a system; ``score`` among the values, lower being better, chooses the best checkpoint."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    interrupted : int or None
+        The signal that ended it early, if one did.
+    best_step, best_score
+        The best validation so far.
+    """
+
+    step: int
+    interrupted: int | None
+    best_step: int | None
+    best_score: float | None
+
+
+class Trainer:
+    """Train a system by its phases.
+
+    Parameters
+    ----------
+    system : System
+        Networks, optimizers, phases.
+    source : Source
+        Batches.
+    config : TrainerConfig
+        Steps, batch size, device, cadence.
+    folder : Path
+        Where metrics and checkpoints go.
+    validate : callable, optional
+        ``validate(system, progress)`` every ``check_every`` steps, in eval mode, on rank 0.
+    on_best : callable, optional
+        ``on_best(system, progress, values)`` whenever a validation had the lowest score so far.
+    facts : mapping, optional
+        Plain values stored in every checkpoint (the resolved configuration, names, statistics).
+    fabric : Fabric, optional
+        Already launched; made from the config where none is given.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        source: Source,
+        config: TrainerConfig,
+        folder: Path,
+        *,
+        validate: Validate | None = None,
+        on_best: Callable[[System, Progress, Mapping[str, float]], None] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        fabric: Fabric | None = None,
+    ) -> None:
+        self.config, self.source, self.folder = config, source, folder
+        self.validate, self.on_best, self.facts = validate, on_best, dict(facts or {})
+        self.fabric = fabric or launch(config)
+        ranks = self.fabric.world_size
+        if config.batch % ranks:
+            raise VoiceganError(
+                f"a batch of {config.batch} cannot be shared by {ranks} devices", f"Choose a multiple of {ranks}."
+            )
+        share = config.batch // ranks
+        self._rows = range(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
+        # Weights lie channels last: 2-D convolutions are faster on every device with matrix units.
+        self.system = system.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._agree_on_weights()
+        self.specs = dict(system.optimizers())
+        self._networks = {name: [getattr(system, n) for n in spec.networks] for name, spec in self.specs.items()}
+        self._require_one_owner()
+        self.optimizers = {name: self._optimizer(name, spec) for name, spec in self.specs.items()}
+        self.step = self.seen = 0
+        self.best: dict[str, float] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    # ------------------------------------------------------------------ running
+
+    def fit(self, *, quiet: bool = False) -> Outcome:
+        """Train until all steps are done or a signal asks to stop; save in both cases.
+
+        Raises
+        ------
+        VoiceganError
+            A loss is no longer a finite number; the last good checkpoint is named.
+        """
+        writers = self._writers()
+        line = ProgressLine(self.config.steps, self.step) if self.fabric.is_global_zero and not quiet else None
+        began = time.monotonic()
+        with _signals() as received:
+            while self.step < self.config.steps and not self._stop(received):
+                self.train_step()
+                last = self.step == self.config.steps
+                if last or self.step % self.config.log_every == 0:
+                    values = self._logged()
+                    row = {"seen": self.seen, "seconds": time.monotonic() - began, **values}
+                    for writer in writers:
+                        writer.write(self.step, row)
+                    if line:
+                        line.show(self.step, values, force=last)
+                if last or self.step % self.config.check_every == 0:
+                    self._check(writers, line)
+            if self._stop(received) and self.step < self.config.steps:
+                self.save()
+        if line:
+            line.close()
+        return Outcome(
+            self.step,
+            received[0] if received and self.step < self.config.steps else None,
+            int(self.best["step"]) if self.best else None,
+            self.best.get("score"),
+        )
+
+    def train_step(self) -> None:
+        """Do one step: every phase that is due, then the averages."""
+        progress = self.progress
+        self.system.train()
+        first = self._draw(0)
+        for index, phase in enumerate(self.system.phases(progress)):
+            if not phase.due(progress):
+                continue
+            for repeat in range(phase.repeats):
+                # The first pass of every phase shares one batch and one scratch; repeats see new data.
+                batch, scratch = first if repeat == 0 else self._draw(1 + 1000 * index + repeat)
+                self._update(phase, batch, scratch, progress, repeat)
+        self.step += 1
+        self.seen += self.config.batch
+        for average, network, half_life in self.system.averaged():
+            ema.update(average, network, ema.decay_from_half_life(half_life, self.config.batch, self.seen))
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run is."""
+        return Progress(self.step, self.config.steps, self.seen)
+
+    def measure(self, steps: int = 3, warm_up: int = 2) -> float:
+        """Return the seconds that a step takes here, leaving the state as it was."""
+        before = copy.deepcopy(self.state())
+        for _ in range(warm_up):
+            self.train_step()
+        self._wait()
+        began = time.perf_counter()
+        for _ in range(steps):
+            self.train_step()
+        self._wait()
+        seconds = (time.perf_counter() - began) / steps
+        self.restore(before)
+        self._sums.clear()
+        self._counts.clear()
+        return float(self.fabric.all_reduce(torch.tensor(seconds), reduce_op="mean"))
+
+    # ------------------------------------------------------------------ one update
+
+    def _draw(self, draw: int) -> tuple[Batch, Scratch]:
+        draws = Draws(self.config.seed, self.step, draw, self._rows)
+        batch = self.fabric.to_device(self.source.batch(draws))
+        return batch, Scratch(draws.to(self.fabric.device))
+
+    def _update(self, phase: Phase, batch: Batch, scratch: Scratch, progress: Progress, repeat: int) -> None:
+        optimizer, spec = self.optimizers[phase.optimizer], self.specs[phase.optimizer]
+        # Dropout and the like use torch's own generator: seeded here, it needs no saving.
+        torch.manual_seed(derive(self.config.seed, progress.step, phase.name, repeat, self.fabric.global_rank))
+        for name, networks in self._networks.items():
+            for network in networks:
+                network.requires_grad_(name == phase.optimizer)
+        for group in optimizer.param_groups:
+            group["lr"] = spec.lr * spec.schedule(progress)
+        optimizer.zero_grad(set_to_none=True)
+        with self.fabric.autocast():
+            terms = phase.loss(batch, scratch, progress)
+        total = sum(term for term in terms.values() if term.requires_grad)
+        if isinstance(total, Tensor):
+            total.backward()
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        self._average_gradients(parameters)
+        if spec.clip_norm is not None and parameters:
+            nn.utils.clip_grad_norm_(parameters, spec.clip_norm)
+        optimizer.step()
+        scratch.detach()
+        with torch.no_grad():
+            for action in phase.after:
+                action()
+        for name, term in terms.items():
+            self._note(f"{phase.name}/{name}", term.detach())
+
+    def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average over the ranks with one reduction of one flat tensor."""
+        if self.fabric.world_size == 1 or not parameters:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        flat = self.fabric.all_reduce(flat, reduce_op="mean")
+        for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    # ------------------------------------------------------------------ telling
+
+    def _note(self, name: str, value: Tensor) -> None:
+        self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def _logged(self) -> dict[str, float]:
+        """Mean of every term since the last call. Raises VoiceganError when one is not finite."""
+        values = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums.clear()
+        self._counts.clear()
+        for name, value in values.items():
+            if not abs(value) < float("inf"):  # true for NaN as well
+                saved = state.found(self.folder)
+                where = f"the checkpoint of step {saved[0][0]} is good" if saved else "nothing was saved yet"
+                raise VoiceganError(
+                    f"training diverged: {name} is {value} at step {self.step} ({where})",
+                    "Lower the learning rates or try --set trainer.precision=fp32, then --resume.",
+                )
+        return values
+
+    def _writers(self) -> list[MetricsFile | TensorBoard]:
+        if not self.fabric.is_global_zero:
+            return []
+        writers: list[MetricsFile | TensorBoard] = [MetricsFile(self.folder / "metrics.jsonl", self.step)]
+        if self.config.tensorboard:
+            writers.append(TensorBoard(self.folder / "tensorboard", self.step))
+        return writers
+
+    def _check(self, writers: list[MetricsFile | TensorBoard], line: ProgressLine | None) -> None:
+        """Validate on rank 0, note the best, save."""
+        self._logged()  # refuses to save what has diverged since the last log line
+        if self.validate is not None and self.fabric.is_global_zero:
+            self.system.eval()
+            with torch.no_grad():
+                values = dict(self.validate(self.system, self.progress))
+            for writer in writers:
+                writer.write(self.step, {f"validation/{name}": value for name, value in values.items()})
+            if line:
+                figures = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
+                line.say(f"step {self.step}: validation  {figures}")
+            score = values.get("score")
+            if score is not None and score < self.best.get("score", float("inf")):
+                self.best = {"step": float(self.step), "score": float(score)}
+                if self.on_best:
+                    self.on_best(self.system, self.progress, values)
+        self.save()
+
+    # ------------------------------------------------------------------ state
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that decides how the run goes on."""
+        return {
+            "step": self.step,
+            "seen": self.seen,
+            "system": self.system.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "best": dict(self.best),
+            "facts": self.facts,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up a state. Raises VoiceganError where it belongs to another system."""
+        try:
+            self.system.load_state_dict(saved["system"])
+            ranks = saved.get("ranks")
+            if ranks:  # buffers such as pools differ between ranks
+                self.system.load_state_dict(ranks[self.fabric.global_rank % len(ranks)], strict=False)
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(saved["optimizers"][name])
+        except (RuntimeError, KeyError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise VoiceganError(
+                f"the checkpoint does not belong to this system: {first}", "Resume with the settings of its run."
+            ) from error
+        self.step, self.seen, self.best = int(saved["step"]), int(saved["seen"]), dict(saved["best"])
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        payload = self.state()
+        if self.fabric.world_size > 1:
+            payload["ranks"] = _gather({name: buffer.cpu() for name, buffer in self.system.named_buffers()})
+        if self.fabric.is_global_zero:
+            best = int(self.best["step"]) if self.best else None
+            state.save(self.folder, self.step, payload, keep=self.config.keep, best=best)
+        self.fabric.barrier()
+
+    def resume(self) -> bool:
+        """Take up the newest whole checkpoint of the folder; return whether there was one."""
+        newest = state.latest(self.folder)
+        if newest is None:
+            return False
+        self.restore(newest[1])
+        return True
+
+    # ------------------------------------------------------------------ construction
+
+    def _optimizer(self, name: str, spec: OptimizerSpec) -> torch.optim.Optimizer:
+        parameters = [p for network in self._networks[name] for p in network.parameters()]
+        fused = self.fabric.device.type in ("cpu", "cuda")
+        common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+        if spec.kind in ("adam", "adamw"):
+            kind = torch.optim.Adam if spec.kind == "adam" else torch.optim.AdamW
+            return kind(parameters, betas=spec.betas, fused=fused, **common)
+        if spec.kind == "rmsprop":
+            return torch.optim.RMSprop(parameters, **common)
+        if spec.kind == "sgd":
+            return torch.optim.SGD(parameters, momentum=spec.betas[0], **common)
+        raise ValueError(f"optimizer {name!r}: no kind is called {spec.kind!r}")
+
+    def _require_one_owner(self) -> None:
+        owners: dict[int, str] = {}
+        for name, networks in self._networks.items():
+            for parameter in (p for network in networks for p in network.parameters()):
+                if owners.setdefault(id(parameter), name) != name:
+                    raise ValueError(f"optimizers {owners[id(parameter)]!r} and {name!r} share a parameter")
+
+    def _agree_on_weights(self) -> None:
+        """Give all ranks the weights of rank 0."""
+        if self.fabric.world_size > 1:
+            for tensor in self.system.state_dict().values():
+                tensor.copy_(self.fabric.broadcast(tensor))
+
+    def _stop(self, received: list[int]) -> bool:
+        """Whether any rank was asked to stop."""
+        if self.fabric.world_size == 1:
+            return bool(received)
+        asked = torch.tensor(float(bool(received)), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(asked, reduce_op="sum") > 0)
+
+    def _wait(self) -> None:
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def launch(config: TrainerConfig) -> Fabric:
+    """Choose device and precision, and start the other ranks where several devices are asked for.
+
+    Under torchrun the ranks exist already, and Fabric joins them.
+    """
+    accelerator = choose_accelerator(config.device)
+    if accelerator == "cuda" and config.devices > torch.cuda.device_count():
+        raise VoiceganError(
+            f"{config.devices} devices were asked for; this machine has {torch.cuda.device_count()}",
+            "Choose a smaller --devices.",
+        )
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=config.devices,
+        strategy="ddp" if config.devices > 1 else "auto",
+        precision=choose_precision(config.precision, accelerator),  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def _gather(value: Any) -> list[Any]:
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, value)
+    return gathered
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Note SIGINT and SIGTERM instead of dying in the middle of a step; a second one acts at once."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread may handle signals
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
