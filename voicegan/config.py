@@ -28,7 +28,9 @@ class Config(pydantic.BaseModel):
     Use tuples rather than lists for sequences, so that a frozen config is frozen all the way down.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 C = TypeVar("C", bound=Config)
@@ -62,12 +64,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise VoiceganError(f"{path} does not exist", "Check the path of the configuration file.") from None
     except OSError as error:
-        raise VoiceganError(f"{path} cannot be read ({error.strerror})", "Give a readable TOML file.") from None
+        raise VoiceganError(
+            f"{path} cannot be read ({error.strerror})", "Give a readable TOML file."
+        ) from None
     except UnicodeDecodeError:
         raise VoiceganError(f"{path} is not UTF-8 text", "Save the configuration as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
         # The parser's message ends in "(at line 3, column 7)".
-        raise VoiceganError(f"{path} is not valid TOML: {error}", "Strings need quotes: name = \"slt\".") from None
+        raise VoiceganError(
+            f"{path} is not valid TOML: {error}", 'Strings need quotes: name = "slt".'
+        ) from None
 
 
 def merge(base: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -81,7 +87,9 @@ def merge(base: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
         key, equals, text = override.partition("=")
         names = [name.strip() for name in key.split(".")]
         if not equals or not all(names):
-            raise VoiceganError(f"override {override!r} is not of the form key=value", "Write for example: steps=1000")
+            raise VoiceganError(
+                f"override {override!r} is not of the form key=value", "Write for example: steps=1000"
+            )
         inner = merged
         for depth, name in enumerate(names[:-1], start=1):
             inner = inner.setdefault(name, {})

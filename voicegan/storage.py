@@ -89,7 +89,9 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise VoiceganError(f"{path} cannot be read ({error.strerror})", "Check its permissions.") from None
     except UnicodeDecodeError:
-        raise VoiceganError(f"{path} is not UTF-8 text, so it is not the JSON it should be", "Restore it.") from None
+        raise VoiceganError(
+            f"{path} is not UTF-8 text, so it is not the JSON it should be", "Restore it."
+        ) from None
     except json.JSONDecodeError as error:
         raise VoiceganError(
             f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}",
