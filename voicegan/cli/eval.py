@@ -1,0 +1,100 @@
+"""``voicegan eval VOICE``: how good is a voice?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import VoiceganError
+
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command("eval", short_help="Judge a voice, or finished conversions.")
+@click.argument("voice", required=False)
+@click.option("--source", type=FOLDER, required=True, metavar="DIR", help="Recordings to convert.")
+@click.option("--target", type=FOLDER, required=True, metavar="DIR", help="Recordings of the target speaker.")
+@click.option("--converted", type=FOLDER, metavar="DIR", help="Judge these conversions instead of a voice.")
+@click.option(
+    "--files", type=FOLDER, metavar="LIST", help="Judge only the files that this list names, one a line."
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Judge only the first N files.")
+@click.option(
+    "--transcripts",
+    type=FOLDER,
+    metavar="PATH",
+    help="What was said: a table (columns file and transcript) or text files. Looked for beside the "
+    "recordings; without any, the recogniser's own text of the recording is the reference.",
+)
+@click.option("--from", "speaker", metavar="NAME", help="The voice's source speaker, where it has several.")
+@click.option("--vocoder", metavar="NAME", help="Another vocoder than the voice's own.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="Where to convert: cpu, cuda, auto."
+)
+@click.option(
+    "--json", "json_path", type=FOLDER, metavar="OUT", help="Write every figure, setting and hash here."
+)
+@click.option(
+    "--keep", type=FOLDER, metavar="DIR", help="Keep the converted and the resynthesised audio here."
+)
+def evaluate(
+    voice: str | None,
+    source: Path,
+    target: Path,
+    converted: Path | None,
+    files: Path | None,
+    limit: int | None,
+    transcripts: Path | None,
+    speaker: str | None,
+    vocoder: str | None,
+    device: str,
+    json_path: Path | None,
+    keep: Path | None,
+) -> None:
+    """Judge a VOICE on recordings that it was not trained on.
+
+    Converts the recordings in --source and measures speaker likeness, intelligibility, naturalness, spectral
+    distance, pitch and duration, each beside its floor (no conversion) and its ceiling (the target through
+    the same vocoder). Files of one name in both folders are taken for the same sentence where they prove to
+    be.
+    """
+    if (voice is None) == (converted is None):
+        raise VoiceganError(
+            "it is not clear what to judge", "Give either the name of a voice or --converted DIR, not both."
+        )
+    from .. import storage
+    from ..voice.api import load_voice
+    from ..voice.evaluate import Settings
+    from ..voice.evaluate import evaluate as judge
+    from ..voice.metrics.plan import read_names
+    from ..voice.metrics.table import render
+    from .progress import counted
+
+    names = read_names(files) if files else []
+    converter = load_voice(voice, source=speaker, device=device, vocoder=vocoder) if voice else None
+    settings = (
+        Settings(vocoder=converter.vocoder.name, mel=converter.spec)
+        if converter
+        else Settings(vocoder=vocoder or Settings.vocoder)
+    )
+    with counted("judging") as progress:
+        result = judge(
+            source,
+            target,
+            convert=converter.convert if converter else None,
+            converted=converted,
+            names=names,
+            limit=limit,
+            transcripts=transcripts,
+            settings=settings,
+            keep=keep,
+            progress=progress,
+        )
+    if converter:
+        pack = converter.pack
+        result["voice"] = {"name": pack.name, "folder": str(pack.folder), "weights_sha256": pack.sha256}
+    click.echo(render(result))
+    if json_path:
+        storage.write_json(json_path, result)
+        click.echo(f"Written to {json_path}.", err=True)

@@ -1,0 +1,43 @@
+"""The judges that need optional packages, and a word on those that are not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .naturalness import NaturalnessJudge
+from .speaker import SpeakerJudge
+from .words import WordsJudge
+
+Judge = TypeVar("Judge")
+
+WITH_THE_EXTRA = "pip install 'voicegan[eval]'"
+# An extra cannot install a package without its requirements, and Resemblyzer's cannot be met everywhere.
+AND_RESEMBLYZER = f"{WITH_THE_EXTRA} && pip install --no-deps resemblyzer==0.1.4"
+
+
+class Judges:
+    """Speaker, words and naturalness; None where a judge's packages are missing, and `missing` says so."""
+
+    def __init__(
+        self,
+        speaker: Callable[[], SpeakerJudge] = SpeakerJudge,
+        words: Callable[[], WordsJudge] = WordsJudge,
+        naturalness: Callable[[], NaturalnessJudge] = NaturalnessJudge,
+    ) -> None:
+        self.missing: dict[str, str] = {}
+        self.speaker = self._make(speaker, "speaker cosine", AND_RESEMBLYZER)
+        self.words = self._make(words, "CER, WER", WITH_THE_EXTRA)
+        self.naturalness = self._make(naturalness, "DNSMOS", WITH_THE_EXTRA)
+
+    def settings(self) -> dict[str, Any]:
+        """What each judge's answers depend on, by judge."""
+        judges = {"speaker": self.speaker, "words": self.words, "naturalness": self.naturalness}
+        return {name: judge.settings for name, judge in judges.items() if judge}
+
+    def _make(self, judge: Callable[[], Judge], measure: str, how_to_install: str) -> Judge | None:
+        try:
+            return judge()
+        except ImportError as error:
+            self.missing[measure] = f"not measured ({error}); {how_to_install}"
+            return None

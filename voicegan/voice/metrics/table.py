@@ -1,0 +1,66 @@
+"""An evaluation as a table for people: every figure beside its floor and its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .summary import FIGURES
+
+COLUMNS = {
+    "source": ("no conversion", "(floor)"),
+    "converted": ("converted", ""),
+    "copy-synthesis": ("target, vocoder", "(ceiling)"),
+    "target": ("target itself", "(recordings)"),
+}
+
+
+def render(result: Mapping[str, Any]) -> str:
+    """The result of `voicegan.voice.evaluate.evaluate` as text: means, the worst utterance in brackets."""
+    summaries = {row: result["rows"][row]["summary"] for row in COLUMNS}
+    lines = [
+        ("", *(title for title, _ in COLUMNS.values())),
+        ("", *(below for _, below in COLUMNS.values())),
+    ]
+    for figure in FIGURES:
+        if figure.in_table and any(figure.key in summary for summary in summaries.values()):
+            cells = (_cell(summary.get(figure.key), figure.digits) for summary in summaries.values())
+            lines.append((figure.title, *cells))
+        if figure.key == "cosine_source":
+            lines += _shares(summaries)
+    counts = (str(summary["utterances"]) for summary in summaries.values())
+    lines.append(("utterances", *counts))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS) + 1)]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    text.append("Mean (worst utterance).")
+    if conversion := result.get("conversion"):
+        ratio = conversion["seconds"] / max(conversion["audio_s"], 1e-9)
+        text.append(
+            f"Converted {conversion['audio_s']:.1f} s in {conversion['seconds']:.1f} s, {ratio:.3f} of its "
+            f"duration, on {conversion['threads']} threads."
+        )
+    text += [f"{measure}: {why}" for measure, why in result["missing"].items()]
+    text += [f"Note: {note}" for note in result["notes"]]
+    return "\n".join(text)
+
+
+def _cell(entry: Mapping[str, Any] | None, digits: int) -> str:
+    return f"{entry['mean']:.{digits}f} ({entry['worst']:.{digits}f})" if entry else "-"
+
+
+def _shares(summaries: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    lines = []
+    if any("share_above_source" in summary for summary in summaries.values()):
+        cells = (_percent(summary.get("share_above_source")) for summary in summaries.values())
+        lines.append(("nearer to target than source", *cells))
+    for threshold in next((list(s["accept_rate"]) for s in summaries.values() if "accept_rate" in s), []):
+        cells = (_percent(summary.get("accept_rate", {}).get(threshold)) for summary in summaries.values())
+        lines.append((f"accepted at {threshold}", *cells))
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
