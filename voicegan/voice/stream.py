@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -23,9 +23,11 @@ from ..audio.loudness import RunningGain
 from ..audio.mel import LogMel, StreamMel
 from ..audio.resample import StreamResampler
 from ..errors import VoiceganError
-from ..vocoder import Vocoder
 from .level import EdgeFades, LevelFollower, soft_limit
 from .windows import Windows
+
+if TYPE_CHECKING:
+    from ..vocoder import Vocoder
 
 _FADE_S = 0.005
 _MOST_GAIN_DB = 50.0  # a recording further under the voice's level than this is not brought up any more
@@ -43,7 +45,7 @@ class Timing:
 
 # A measured level says that the whole recording is at hand: larger chunks are faster, and a look-ahead of seconds lets
 # even the first word have the right loudness. Live, every hop of waiting is heard.
-MEASURED = Timing(chunk_frames=128, level_lookahead_s=4.0, level_memory_s=8.0, level_prior_s=0.1)
+MEASURED = Timing(chunk_frames=128, level_lookahead_s=4.0, level_memory_s=8.0, level_prior_s=0.005)
 LIVE = Timing(chunk_frames=16, level_lookahead_s=0.0, level_memory_s=3.0, level_prior_s=0.5)
 
 
@@ -130,7 +132,7 @@ class Stream:
         The sum over the parts: quantum, both resamplers, spectral frame and window of frames, vocoder, loudness, fade.
         """
         hop_s = self.spec.hop / self.model_rate
-        frames = self._windows.lookahead_frames + self._vocoder.lookahead_frames + self._level.lookahead_frames + 2
+        frames = self._windows.lookahead_frames + self._vocoder.lookahead_frames + self._level.lookahead_frames + 1
         samples = self._mel.lookahead_samples + self._fades.samples
         resampling_s = resampler_delay_s(self.rate, self.model_rate) + resampler_delay_s(self.model_rate, self.rate_out)
         return self._quantum / self.rate + frames * hop_s + samples / self.model_rate + resampling_s
