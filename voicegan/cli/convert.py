@@ -112,8 +112,8 @@ def _convert_one(
 
     return convert_file(
         converter,
-        job.source if job.source is not None else click.get_binary_stream("stdin"),
-        job.target if job.target is not None else click.get_binary_stream("stdout"),
+        job.source if job.source is not None else sys.stdin.buffer,
+        job.target if job.target is not None else sys.stdout.buffer,
         format=job.format,
         rate_out=rate_out,
         progress=progress,
