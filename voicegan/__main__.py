@@ -1,0 +1,5 @@
+"""``python -m voicegan`` is ``voicegan``."""
+
+from .cli import main
+
+main(prog_name="voicegan")
