@@ -120,7 +120,9 @@ def speech_like(seconds: float, rate: int = 16000, level_db: float = -26.0, seed
     pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * time)
     phase = 2 * np.pi * np.cumsum(pitch) / rate
     tones = sum(np.sin(order * phase) / order for order in range(1, 20) if 140 * order < rate / 2)
-    envelope = np.clip(np.sin(2 * np.pi * 2.1 * time), 0, None) ** 0.5 * (np.sin(2 * np.pi * 0.23 * time + 1) > -0.8)
+    envelope = np.clip(np.sin(2 * np.pi * 2.1 * time), 0, None) ** 0.5 * (
+        np.sin(2 * np.pi * 0.23 * time + 1) > -0.8
+    )
     wav = tones * envelope + 0.003 * generator.standard_normal(len(time))
     loud = envelope >= min(0.3, envelope.max(initial=0.0))
     return (wav * 10 ** (level_db / 20) / np.sqrt(np.mean(wav[loud] ** 2) + 1e-12)).astype(np.float32)
@@ -171,7 +173,9 @@ class NoiseStream:
         for index in range(self.done, hop):
             noise = np.random.default_rng(index).standard_normal(self.spec.hop).astype(np.float32)
             here, there = self.levels[index], self.levels[min(index + 1, len(self.levels) - 1)]
-            pieces.append(torch.from_numpy(noise * np.linspace(here, there, self.spec.hop, dtype=np.float32) * 0.075))
+            pieces.append(
+                torch.from_numpy(noise * np.linspace(here, there, self.spec.hop, dtype=np.float32) * 0.075)
+            )
         self.done = hop
         return torch.cat(pieces)
 

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.usefixtures("tiny_nets", "noise_vocoder")
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_nets: None) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    request.getfixturevalue("tiny_nets")
     make_voice(storage.home() / "voices" / "slt")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")

@@ -28,11 +28,26 @@ def test_a_voice_by_name_by_path_and_by_its_json():
     folder = storage.home() / "voices" / "slt"
     make_voice(folder)
     text = told("slt")
-    for fact in ("voice", "bdl", "tiny-local", "MB, intact", "griffin-lim", "CC0", "given", "training: minutes", "1.5"):
+    for fact in (
+        "voice",
+        "bdl",
+        "tiny-local",
+        "MB, intact",
+        "griffin-lim",
+        "CC0",
+        "given",
+        "training: minutes",
+        "1.5",
+    ):
         assert fact in text
     assert told(str(folder)) == told(str(folder / "voice.json")) == text
     facts = json.loads(told("slt", "--json"))
-    assert (facts["kind"], facts["name"], facts["weights"], facts["latency_frames"]) == ("voice", "slt", "intact", 5)
+    assert (facts["kind"], facts["name"], facts["weights"], facts["latency_frames"]) == (
+        "voice",
+        "slt",
+        "intact",
+        5,
+    )
 
 
 @pytest.mark.parametrize("state", ["damaged", "missing"])
@@ -54,7 +69,12 @@ def test_a_recording(tmp_path: Path):
     for fact in ("WAV, PCM_24", "44100 Hz", "2.00 s (88200 samples)", "-20.", "dBFS", "no voice"):
         assert fact in text
     facts = json.loads(told(path, "--json"))
-    assert (facts["kind"], facts["channels"], facts["frames"], facts["made_by"]) == ("recording", 2, 88200, None)
+    assert (facts["kind"], facts["channels"], facts["frames"], facts["made_by"]) == (
+        "recording",
+        2,
+        88200,
+        None,
+    )
     assert facts["active_db"] == pytest.approx(-20, abs=1.5) and facts["warnings"] == []
 
 
@@ -67,7 +87,11 @@ def test_silence_has_no_level(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("thing", "message"),
-    [("missing.wav", "missing.wav does not exist"), ("nobody", "no voice nobody"), ("some/folder", "is not a voice")],
+    [
+        ("missing.wav", "missing.wav does not exist"),
+        ("nobody", "no voice nobody"),
+        ("some/folder", "is not a voice"),
+    ],
 )
 def test_what_is_not_there_is_one_line(thing, message):
     result = CliRunner().invoke(info, [thing])

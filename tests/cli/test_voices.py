@@ -18,7 +18,11 @@ pytestmark = pytest.mark.usefixtures("tiny_nets")
 def test_nothing_installed_says_what_to_do():
     result = CliRunner().invoke(voices)
     assert result.exit_code == 0 and "voicegan train --a DIR --b DIR" in result.stdout
-    assert json.loads(CliRunner().invoke(voices, ["--json"]).stdout) == {"format": 1, "voices": [], "broken": []}
+    assert json.loads(CliRunner().invoke(voices, ["--json"]).stdout) == {
+        "format": 1,
+        "voices": [],
+        "broken": [],
+    }
 
 
 def test_the_table_and_the_json_name_every_voice(tmp_path: Path):

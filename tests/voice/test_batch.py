@@ -12,7 +12,16 @@ from voicegan.voice.batch import plan
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("a.wav", "my talk [1].mp3", "in/x.wav", "in/sub/y.flac", "in/sub/.hidden.wav", "in/notes.txt", "more/x.wav"):
+    names = (
+        "a.wav",
+        "my talk [1].mp3",
+        "in/x.wav",
+        "in/sub/y.flac",
+        "in/sub/.hidden.wav",
+        "in/notes.txt",
+        "more/x.wav",
+    )
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"sound")
     (tmp_path / "empty").mkdir()
@@ -29,7 +38,10 @@ def test_by_default_the_output_lies_beside_the_input(folder):
     assert targets("my talk [1].mp3", format="flac") == {"my talk [1].mp3": "my talk [1]_slt.flac"}
     assert targets("a.wav", "in/x.wav") == {"a.wav": "a_slt.wav", "in/x.wav": "in/x_slt.wav"}
     mirrored = folder / "in_slt"
-    assert targets("in") == {"in/sub/y.flac": str(mirrored / "sub/y.wav"), "in/x.wav": str(mirrored / "x.wav")}
+    assert targets("in") == {
+        "in/sub/y.flac": str(mirrored / "sub/y.wav"),
+        "in/x.wav": str(mirrored / "x.wav"),
+    }
     assert targets("in/") == targets("in") and targets(".")["a.wav"] == f"{folder}_slt/a.wav"
 
 
@@ -39,10 +51,16 @@ def test_out_names_a_file_or_a_folder():
     assert plan(["a.wav"], "slt", out="b.take2", format="ogg")[0].format == "ogg"
     assert targets("a.wav", out="in") == {"a.wav": "in/a.wav"}
     assert targets("a.wav", out="new/") == targets("a.wav", out="new") == {"a.wav": "new/a.wav"}
-    assert targets("in", out="new", format="mp3") == {"in/sub/y.flac": "new/sub/y.mp3", "in/x.wav": "new/x.mp3"}
+    assert targets("in", out="new", format="mp3") == {
+        "in/sub/y.flac": "new/sub/y.mp3",
+        "in/x.wav": "new/x.mp3",
+    }
     assert targets("in", "more", "a.wav", out="new") == {
-        "in/sub/y.flac": "new/in/sub/y.wav", "in/x.wav": "new/in/x.wav", "more/x.wav": "new/more/x.wav", "a.wav": "new/a.wav"
-    }  # fmt: skip
+        "in/sub/y.flac": "new/in/sub/y.wav",
+        "in/x.wav": "new/in/x.wav",
+        "more/x.wav": "new/more/x.wav",
+        "a.wav": "new/a.wav",
+    }
 
 
 def test_pipes():
@@ -55,7 +73,11 @@ def test_pipes():
 
 
 def test_the_same_file_twice_is_converted_once():
-    assert targets("in", "in/x.wav", "./a.wav", "a.wav", out="new").keys() == {"in/x.wav", "in/sub/y.flac", "a.wav"}
+    assert targets("in", "in/x.wav", "./a.wav", "a.wav", out="new").keys() == {
+        "in/x.wav",
+        "in/sub/y.flac",
+        "a.wav",
+    }
 
 
 def test_a_missing_file_among_others_is_left_to_fail_alone():
@@ -68,7 +90,7 @@ def test_a_missing_file_among_others_is_left_to_fail_alone():
         ([], {}, "nothing to convert"),
         (["-", "a.wav"], {}, "standard input cannot be converted together"),
         (["-"], {"out": "folder/"}, "no file name"),
-        (["a.wav"], {"format": "m4a"}, "format \"m4a\" is not known"),
+        (["a.wav"], {"format": "m4a"}, 'format "m4a" is not known'),
         (["a.wav"], {"out": "b.m4a"}, r"kind \.m4a cannot be written"),
         (["a.wav"], {"out": "b.wav", "format": "mp3"}, "named .wav and the format asked for is mp3"),
         (["in"], {"out": "-"}, "cannot go to standard output"),
@@ -78,7 +100,11 @@ def test_a_missing_file_among_others_is_left_to_fail_alone():
         (["a.wav"], {"out": "in/../a.wav", "force": True}, "would overwrite the input"),
         (["in"], {"out": "in", "force": True}, "would overwrite the input: in/x.wav"),
         (["a.wav", "more/x.wav"], {"out": "more", "force": True}, "would overwrite the input"),
-        (["in/x.wav", "more/x.wav"], {"out": "new"}, "outputs would overwrite each other: in/x.wav and more/x.wav"),
+        (
+            ["in/x.wav", "more/x.wav"],
+            {"out": "new"},
+            "outputs would overwrite each other: in/x.wav and more/x.wav",
+        ),
     ],
 )
 def test_what_cannot_end_well_is_refused(inputs, options, message):
@@ -101,7 +127,9 @@ def test_what_exists_is_replaced_only_by_force(folder):
     for name in many:
         (folder / "more" / name).write_bytes(b"")
         (folder / "out" / name).write_bytes(b"")
-    with pytest.raises(VoiceganError, match=r"out/0.wav; .*out/4.wav; and 3 more exist already. Replace with --force"):
+    with pytest.raises(
+        VoiceganError, match=r"out/0.wav; .*out/4.wav; and 3 more exist already. Replace with --force"
+    ):
         plan(["more"], "slt", out="out")
     assert len(plan(["more"], "slt", out="out", force=True)) == 9
     (folder / "a_slt.wav").write_bytes(b"")

@@ -48,7 +48,9 @@ def test_as_many_samples_come_out_as_go_in(tmp_path, net, rate):
         assert np.isfinite(made).all()
 
 
-@pytest.mark.parametrize(("rate", "rate_out"), [(44100, "voice"), (44100, 48000), (8000, 11025), (16000, 44100)])
+@pytest.mark.parametrize(
+    ("rate", "rate_out"), [(44100, "voice"), (44100, 48000), (8000, 11025), (16000, 44100)]
+)
 def test_another_output_rate_rounds_the_length(voice, rate, rate_out):
     for samples in (1, 1000, 12345, 44101):
         wav = np.resize(speech_like(1.0, rate), samples)
@@ -97,7 +99,10 @@ def test_two_streams_of_one_voice_do_not_disturb_each_other(voice):
 
 
 @pytest.mark.parametrize("net", ["tiny-local", "tiny-normed"])
-@pytest.mark.parametrize(("rate", "rate_out", "chunk"), [(16000, 16000, 16), (44100, 44100, 4), (16000, 48000, 33), (8000, 8000, 16)])
+@pytest.mark.parametrize(
+    ("rate", "rate_out", "chunk"),
+    [(16000, 16000, 16), (44100, 44100, 4), (16000, 48000, 33), (8000, 8000, 16)],
+)
 def test_samples_come_within_the_stated_look_ahead(tmp_path, net, rate, rate_out, chunk):
     # What has come out cannot depend on what was not pushed, so this bounds the dependence as well as the waiting.
     stream = load(tmp_path, net).stream(rate, rate_out, chunk_frames=chunk)
@@ -186,7 +191,9 @@ def test_a_live_stream_finds_the_loudness_within_seconds(tmp_path):
 
 
 def follow(heard: np.ndarray, made: np.ndarray, **changes) -> np.ndarray:
-    follower = LevelFollower(256, 62.5, -26.0, **({"lookahead_frames": 30, "memory_s": 4.0, "prior_s": 0.1} | changes))
+    follower = LevelFollower(
+        256, 62.5, -26.0, **({"lookahead_frames": 30, "memory_s": 4.0, "prior_s": 0.1} | changes)
+    )
     follower.hear(heard, heard)
     return np.concatenate([follower.push(made), follower.flush()])
 
@@ -194,7 +201,9 @@ def follow(heard: np.ndarray, made: np.ndarray, **changes) -> np.ndarray:
 def test_the_level_does_not_pump():
     # A constant in place of sound shows the gain itself: it may walk, not jump, although the speech comes and goes.
     wav = speech_like(12.0, 16000)
-    wav += 0.003 * np.random.default_rng(0).standard_normal(len(wav)).astype(np.float32)  # the gate stays open
+    wav += 0.003 * np.random.default_rng(0).standard_normal(len(wav)).astype(
+        np.float32
+    )  # the gate stays open
     tone = 0.02 * np.sin(np.arange(len(wav)) * 0.3).astype(np.float32)
     made = follow(wav, tone)
     hops = np.sqrt(np.square(made[: len(made) // 256 * 256].reshape(-1, 256)).mean(axis=1))
@@ -205,8 +214,10 @@ def test_the_level_does_not_pump():
 
 def test_the_correction_of_level_is_bounded():
     heard = np.full(16000, 0.05, np.float32) * np.sign(np.sin(np.arange(16000) * 0.3)).astype(np.float32)
-    assert np.abs(follow(heard, heard * 1e-3, prior_s=1e-9)).max() == pytest.approx(0.05 * 1e-3 * 10 ** (12 / 20), rel=1e-3)
-    assert np.abs(follow(heard, heard * 15, prior_s=1e-9)).max() == pytest.approx(0.05 * 15 / 10 ** (12 / 20), rel=1e-3)
+    bound = 10 ** (12 / 20)
+    quiet, loud = (follow(heard, heard * factor, prior_s=1e-9) for factor in (1e-3, 15))
+    assert np.abs(quiet).max() == pytest.approx(0.05 * 1e-3 * bound, rel=1e-3)
+    assert np.abs(loud).max() == pytest.approx(0.05 * 15 / bound, rel=1e-3)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 255, 256, 257, 5000])
@@ -243,16 +254,26 @@ def test_fades_keep_the_length_and_touch_only_the_ends(samples):
     outputs = []
     for step in (1, 7, 1000):
         fades = EdgeFades(80)
-        outputs.append(np.concatenate([*(fades.push(wav[at : at + step]) for at in range(0, samples, step)), fades.flush()]))
+        parts = [fades.push(wav[at : at + step]) for at in range(0, samples, step)]
+        outputs.append(np.concatenate([*parts, fades.flush()]))
     assert outputs[0].shape == wav.shape
     assert np.array_equal(outputs[0], outputs[1]) and np.array_equal(outputs[0], outputs[2])
-    assert (outputs[0][80:-80] == 1).all() and (outputs[0][:1] < 0.01).all() and (outputs[0][-1:] < 0.01).all()
+    assert (
+        (outputs[0][80:-80] == 1).all() and (outputs[0][:1] < 0.01).all() and (outputs[0][-1:] < 0.01).all()
+    )
 
 
 def test_whatever_holds_samples_is_understood(voice):
     wav = speech_like(0.5)
     expected = voice.convert(wav, 16000)[0]
-    for same in (wav.astype(np.float64), wav[None], wav[:, None], torch.from_numpy(wav), wav.tolist(), wav[::-1][::-1]):
+    for same in (
+        wav.astype(np.float64),
+        wav[None],
+        wav[:, None],
+        torch.from_numpy(wav),
+        wav.tolist(),
+        wav[::-1][::-1],
+    ):
         assert np.allclose(voice.convert(same, 16000)[0], expected, atol=1e-4)
     whole = np.rint(wav * 32768).astype(np.int16)
     assert np.allclose(voice.convert(whole, 16000)[0], expected, atol=5e-3)
@@ -321,7 +342,9 @@ def test_a_vocoder_of_another_contract_is_refused(tmp_path, monkeypatch):
     from voicegan.audio.mel import PRESETS
 
     monkeypatch.setattr(vocoder, "load", lambda name, spec, device: NoiseVocoder(PRESETS["melgan-22k"]))
-    with pytest.raises(VoiceganError, match="sample_rate_hz is 16000 in the voice slt and 22050 in the vocoder noise"):
+    with pytest.raises(
+        VoiceganError, match="sample_rate_hz is 16000 in the voice slt and 22050 in the vocoder noise"
+    ):
         load(tmp_path, "hum")
 
 
@@ -333,7 +356,9 @@ def test_other_mel_contracts_keep_lengths_and_block_equality(tmp_path, preset, m
 
     spec = PRESETS[preset]
     monkeypatch.setattr(tiny_voices, "MELS", spec.mels)
-    statistics = {name: torch.ones(spec.mels) for name in ("source.mean", "source.std", "target.mean", "target.std")}
+    statistics = {
+        name: torch.ones(spec.mels) for name in ("source.mean", "source.std", "target.mean", "target.std")
+    }
     converter = load(tmp_path, "louder", mel=spec, statistics=statistics)
     for samples in (1, 300, 1024, 60000):
         wav = np.resize(speech_like(1.0, 44100), samples)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,15 +20,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
-@click.option("--to", "voice", metavar="NAME", required=True, help="Voice to convert to: its name or its folder.")
-@click.option("--from", "source", metavar="NAME", default=None, help="Speaker of IN, where a voice has several sources.")
+@click.option(
+    "--to", "voice", metavar="NAME", required=True, help="Voice to convert to: its name or its folder."
+)
+@click.option(
+    "--from", "source", metavar="NAME", default=None, help="Speaker of IN, where a voice has several."
+)
 @click.option("--out", metavar="PATH", default=None, help="File or folder to write; - is standard output.")
 @click.option(
     "--format", "format_", type=click.Choice(["wav", "flac", "ogg", "mp3", "opus"]), default=None,
     help="Of the output; otherwise the suffix of --out says it, otherwise wav.",
 )  # fmt: skip
-@click.option("--rate", metavar="voice|HZ", default=None, help="Of the output; the input's unless said. voice: the model's.")
-@click.option("--device", metavar="NAME", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--rate", metavar="voice|HZ", default=None, help="Of the output; the input's unless said.")
+@click.option(
+    "--device", metavar="NAME", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
 @click.option("--vocoder", metavar="NAME", default=None, help="Another vocoder than the voice's own.")
 @click.option("--force", is_flag=True, help="Replace outputs that exist.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -69,11 +74,7 @@ def convert(
     from ..voice.api import load_voice
 
     converter = load_voice(pack.folder, device=device, vocoder=vocoder)
-    try:
-        failures = _convert_all(converter, jobs, rate_out, quiet)
-    except BrokenPipeError:  # whoever read standard output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    failures = _convert_all(converter, jobs, rate_out, quiet)
     if not failures:
         return
     if len(jobs) == 1:
@@ -84,7 +85,9 @@ def convert(
     sys.exit(1 if len(failures) < len(jobs) else 2)
 
 
-def _convert_all(converter: Converter, jobs: list[Job], rate_out: int | str | None, quiet: bool) -> list[VoiceganError]:
+def _convert_all(
+    converter: Converter, jobs: list[Job], rate_out: int | str | None, quiet: bool
+) -> list[VoiceganError]:
     """Convert one after the other; a recording that fails is noted and left behind."""
     failures = []
     for number, job in enumerate(jobs, 1):
@@ -94,7 +97,7 @@ def _convert_all(converter: Converter, jobs: list[Job], rate_out: int | str | No
                 done = _convert_one(converter, job, rate_out, progress)
         except VoiceganError as error:
             failures.append(error)
-        except BrokenPipeError:
+        except BrokenPipeError:  # whoever read standard output has gone; click ends quietly
             raise
         except (OSError, RuntimeError, MemoryError) as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
@@ -106,7 +109,10 @@ def _convert_all(converter: Converter, jobs: list[Job], rate_out: int | str | No
 
 
 def _convert_one(
-    converter: Converter, job: Job, rate_out: int | str | None, progress: Callable[[float, float | None], None] | None
+    converter: Converter,
+    job: Job,
+    rate_out: int | str | None,
+    progress: Callable[[float, float | None], None] | None,
 ) -> Done:
     from ..voice.api import convert_file
 
@@ -124,7 +130,9 @@ def _report(job: Job, done: Done) -> None:
     for warning in done.warnings:
         click.echo(f"warning: {warning}", err=True)
     if job.target is not None:
-        figures = f"{done.seconds:.1f} s of sound in {done.took_s:.1f} s, {done.real_time_factor:.2f} x real time"
+        figures = (
+            f"{done.seconds:.1f} s of sound in {done.took_s:.1f} s, {done.real_time_factor:.2f} x real time"
+        )
         click.echo(f"{_name(job.source)} -> {job.target} ({figures})")
 
 

@@ -13,7 +13,9 @@ from ..errors import VoiceganError
 
 @click.command()
 @click.argument("thing", metavar="VOICE|FILE")
-@click.option("--from", "source", metavar="NAME", default=None, help="Which voice, where several have this name.")
+@click.option(
+    "--from", "source", metavar="NAME", default=None, help="Which voice, where several have this name."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def info(thing: str, source: str | None, as_json: bool) -> None:
     """Tell what a voice was trained on and needs, or the format, length and level of a recording."""
@@ -64,7 +66,10 @@ def _voice_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("mel", _pairs(mel)),
         ("normaliser", facts["normaliser"]),
         ("input level", f"{facts['level_db']:g} dBFS"),
-        ("looks ahead", f"{facts['latency_frames']} frames ({ahead_ms:.0f} ms)" if facts["latency_frames"] else "-"),
+        (
+            "looks ahead",
+            f"{facts['latency_frames']} frames ({ahead_ms:.0f} ms)" if facts["latency_frames"] else "-",
+        ),
         ("licences", "; ".join(facts["licences"]) or "not stated"),
         ("consent", facts["consent"] or "not stated"),
     ]
@@ -102,7 +107,9 @@ def _of_recording(path: Path) -> dict[str, Any]:
 
 
 def _recording_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    level, peak = (("silent" if value is None else f"{value:.1f} dBFS") for value in (facts["active_db"], facts["peak_db"]))
+    levels = facts["active_db"], facts["peak_db"]
+    level, peak = ("silent" if value is None else f"{value:.1f} dBFS" for value in levels)
+    maker = facts["made_by"] or "no voice of voicegan's, as far as it says"
     lines = [
         ("recording", facts["path"]),
         ("format", f"{facts['container']}, {facts['subtype']}"),
@@ -111,7 +118,7 @@ def _recording_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("length", f"{facts['seconds']:.2f} s ({facts['frames']} samples)"),
         ("speech level", level),
         ("peak", peak),
-        ("made by", facts["made_by"].removeprefix("made by ") if facts["made_by"] else "no voice of voicegan's, as far as it says"),
+        ("made by", maker.removeprefix("made by ")),
     ]
     if facts["comment"] and not facts["made_by"]:
         lines.append(("comment", facts["comment"]))

@@ -21,14 +21,18 @@ def voices(as_json: bool) -> None:
     if as_json:
         listed = [facts(pack) for pack in packs]
         faults = [{"folder": str(folder), "error": str(error)} for folder, error in broken.items()]
-        click.echo(json.dumps({"format": 1, "voices": listed, "broken": faults}, indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps({"format": 1, "voices": listed, "broken": faults}, indent=2, ensure_ascii=False)
+        )
         return
     if packs:
         rows = [("voice", "from", "system", "vocoder", "rate", "size", "where")]
         for pack in packs:
             size = f"{pack.weights_bytes / 1e6:.1f} MB"
             sources = ", ".join(pack.sources)
-            rows.append((pack.name, sources, pack.system, pack.vocoder, f"{pack.rate_hz} Hz", size, str(pack.folder)))
+            rows.append(
+                (pack.name, sources, pack.system, pack.vocoder, f"{pack.rate_hz} Hz", size, str(pack.folder))
+            )
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
             click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -42,9 +42,9 @@ def load_voice(
 ) -> Converter:
     """Load a voice by the name of its speaker, or by path.
 
-    >>> voice = voicegan.load_voice("slt")              # doctest: +SKIP
-    >>> wav, rate = voice.convert(samples, 44100)       # doctest: +SKIP
-    >>> stream = voice.stream(48000)                    # doctest: +SKIP
+    >>> voice = voicegan.load_voice("slt")  # doctest: +SKIP
+    >>> wav, rate = voice.convert(samples, 44100)  # doctest: +SKIP
+    >>> stream = voice.stream(48000)  # doctest: +SKIP
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def convert(
 ) -> Path:
     """Convert one sound file into another, as `voicegan convert` does, and return where the result lies.
 
-    >>> voicegan.convert("in.wav", to="slt")            # doctest: +SKIP
+    >>> voicegan.convert("in.wav", to="slt")  # doctest: +SKIP
     PosixPath('in_slt.wav')
 
     Parameters
@@ -91,7 +91,9 @@ def convert(
     Raises VoiceganError, as the command says it. For samples in memory there is `load_voice(name).convert`.
     """
     if Path(path).is_dir() or str(path) == batch.PIPE or str(out) == batch.PIPE:
-        raise VoiceganError(f"{path} is not one file that becomes another", "Folders and pipes: voicegan convert.")
+        raise VoiceganError(
+            f"{path} is not one file that becomes another", "Folders and pipes: voicegan convert."
+        )
     pack = find_pack(to, source) if isinstance(to, (str, Path)) else to.pack
     [job] = batch.plan([path], pack.name, out=out, format=format, force=force)
     assert job.source is not None and job.target is not None

@@ -47,7 +47,9 @@ def plan(
         raise VoiceganError("nothing to convert", "Name a file, several, a folder, or - for standard input.")
     names = [str(name) for name in inputs]
     if PIPE in names and len(names) > 1:
-        raise VoiceganError("standard input cannot be converted together with files", "Do one after the other.")
+        raise VoiceganError(
+            "standard input cannot be converted together with files", "Do one after the other."
+        )
     jobs = _one(names[0], voice, out, format) if _is_single(names) else _several(names, voice, out, format)
     _refuse_collisions(jobs)
     _refuse_inputs_as_outputs(jobs)
@@ -69,13 +71,18 @@ def _one(name: str, voice: str, out: str | Path | None, format: str | None) -> l
     target = Path(out)
     if target.is_dir() or str(out).endswith(("/", os.sep)) or not target.suffix:
         if source is None:
-            raise VoiceganError(f"{out} is no file name for what comes from standard input", "Give --out x.wav.")
+            raise VoiceganError(
+                f"{out} is no file name for what comes from standard input", "Give --out x.wav."
+            )
         return [Job(source, target / f"{source.stem}.{format or 'wav'}", format or "wav")]
     named = target.suffix[1:].lower()
     if format is None and named not in FORMATS:
-        raise VoiceganError(f"{out}: files of the kind {target.suffix} cannot be written", f"Formats: {', '.join(FORMATS)}.")
+        message = f"{out}: files of the kind {target.suffix} cannot be written"
+        raise VoiceganError(message, f"Formats: {', '.join(FORMATS)}.")
     if format is not None and named in FORMATS and named != format:
-        raise VoiceganError(f"{out} is named {target.suffix} and the format asked for is {format}", "Leave one out.")
+        raise VoiceganError(
+            f"{out} is named {target.suffix} and the format asked for is {format}", "Leave one out."
+        )
     return [Job(source, target, format or named)]
 
 
@@ -83,7 +90,9 @@ def _several(names: Sequence[str], voice: str, out: str | Path | None, format: s
     if str(out) == PIPE:
         raise VoiceganError("several recordings cannot go to standard output", "Give a folder: --out DIR.")
     if out is not None and Path(out).exists() and not Path(out).is_dir():
-        raise VoiceganError(f"{out} is a file, and several recordings are to be written", "Give a folder: --out DIR.")
+        raise VoiceganError(
+            f"{out} is a file, and several recordings are to be written", "Give a folder: --out DIR."
+        )
     chosen = format or "wav"
     jobs: dict[Path, Job] = {}
     for name in names:
@@ -102,7 +111,8 @@ def _several(names: Sequence[str], voice: str, out: str | Path | None, format: s
             root = Path(out) if len(names) == 1 else Path(out) / folder.name
         for recording in recordings:
             inside = recording.relative_to(path)
-            jobs.setdefault(recording.absolute(), Job(recording, root / inside.parent / f"{inside.stem}.{chosen}", chosen))
+            target = root / inside.parent / f"{inside.stem}.{chosen}"
+            jobs.setdefault(recording.absolute(), Job(recording, target, chosen))
     return list(jobs.values())
 
 
@@ -116,23 +126,34 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
         if job.target is not None:
             # On some systems names that differ in case are the same file.
             by_target.setdefault(str(job.target.absolute()).casefold(), []).append(job)
-    clashes = [f"{' and '.join(str(job.source) for job in same)} → {same[0].target}" for same in by_target.values() if len(same) > 1]
+    clashes = [
+        f"{' and '.join(str(job.source) for job in same)} both become {same[0].target}"
+        for same in by_target.values()
+        if len(same) > 1
+    ]
     if clashes:
-        raise VoiceganError(f"outputs would overwrite each other: {_few(clashes)}", "Rename them, or convert them apart.")
+        message = f"outputs would overwrite each other: {_few(clashes)}"
+        raise VoiceganError(message, "Rename them, or convert them apart.")
 
 
 def _refuse_inputs_as_outputs(jobs: Sequence[Job]) -> None:
     sources = {os.path.realpath(job.source) for job in jobs if job.source is not None}
-    same = [str(job.target) for job in jobs if job.target is not None and os.path.realpath(job.target) in sources]
+    same = [
+        str(job.target) for job in jobs if job.target is not None and os.path.realpath(job.target) in sources
+    ]
     if same:
-        raise VoiceganError(f"output would overwrite the input: {_few(same)}", "Choose another place with --out.")
+        raise VoiceganError(
+            f"output would overwrite the input: {_few(same)}", "Choose another place with --out."
+        )
 
 
 def _refuse_existing(jobs: Sequence[Job]) -> None:
     existing = [str(job.target) for job in jobs if job.target is not None and job.target.exists()]
     if existing:
         verb = "exists" if len(existing) == 1 else "exist"
-        raise VoiceganError(f"{_few(existing)} {verb} already", "Replace with --force, or choose another --out.")
+        raise VoiceganError(
+            f"{_few(existing)} {verb} already", "Replace with --force, or choose another --out."
+        )
 
 
 def _few(names: Sequence[str]) -> str:

@@ -38,7 +38,9 @@ class Converter:
         self.device = choose_device(device)
         self.spec = pack.mel
         self.vocoder = vocoders.load(vocoder or pack.vocoder, self.spec, self.device)
-        self.spec.require_same(self.vocoder.spec, f"the voice {pack.name}", f"the vocoder {self.vocoder.name}")
+        self.spec.require_same(
+            self.vocoder.spec, f"the voice {pack.name}", f"the vocoder {self.vocoder.name}"
+        )
         self.generator, self.statistics = pack.build(self.device)
         self._log_mel = LogMel(self.spec).to(self.device)
 
@@ -107,12 +109,16 @@ class Converter:
             generator that normalises over time, the length of its windows decides instead.
         """
         if isinstance(level, str) and level != "running":
-            raise VoiceganError(f'level is "{level}", neither "running" nor a number', "Give the active level in dBFS.")
+            raise VoiceganError(
+                f'level is "{level}", neither "running" nor a number', "Give the active level in dBFS."
+            )
         chosen = LIVE if isinstance(level, str) else MEASURED
         if chunk_frames is not None:
             if chunk_frames < 1:
                 raise VoiceganError(f"chunk_frames is {chunk_frames}, not at least 1", "Leave it out.")
-            chosen = Timing(chunk_frames, chosen.level_lookahead_s, chosen.level_memory_s, chosen.level_prior_s)
+            chosen = Timing(
+                chunk_frames, chosen.level_lookahead_s, chosen.level_memory_s, chosen.level_prior_s
+            )
         context = getattr(self.generator, "context_frames", None)
         return Stream(
             log_mel=self._log_mel,
@@ -152,13 +158,18 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise VoiceganError(f'there is no device "{name}"', "Take auto, cpu or cuda.") from None
-    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise VoiceganError(f'the device "{name}" is not available', "Take --device cpu, or see: voicegan doctor.")
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise VoiceganError(
+            f'the device "{name}" is not available', "Take --device cpu, or see: voicegan doctor."
+        )
     return device
 
 
 def check_rate(rate: int | str) -> int:
     """`rate` as a whole number of Hz within 1,000 and 768,000; VoiceganError otherwise."""
     if isinstance(rate, (str, bool)) or int(rate) != rate or not 1_000 <= rate <= 768_000:
-        raise VoiceganError(f"the sample rate {rate!r} is not a whole number of Hz within 1000 and 768000", "Correct it.")
+        message = f"the sample rate {rate!r} is not a whole number of Hz within 1000 and 768000"
+        raise VoiceganError(message, "Correct it.")
     return int(rate)

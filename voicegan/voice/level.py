@@ -11,7 +11,9 @@ from itertools import islice
 import numpy as np
 
 _BOUND = 10 ** (12 / 20)  # the generator's own level is corrected by at most 12 dB
-_ACTIVE_DB = 30.0  # frames further than this under the speech level are pauses, and say nothing about loudness
+_ACTIVE_DB = (
+    30.0  # frames further than this under the speech level are pauses, and say nothing about loudness
+)
 _OPEN_DB, _SHUT_DB = 34.0, 54.0  # under the speech level: from here on faded, from there on silent
 _GATE_REACH = 2  # frames on both sides that hold the gate open: a spectral frame is wider than a hop
 _KNEE = 0.9
@@ -75,7 +77,11 @@ class LevelFollower:
         self._heard = self._made = speech * prior_s * frames_per_s
         self._undo = 1.0
         self._meters = HopMeter(hop), HopMeter(hop), HopMeter(hop)
-        self._energies: tuple[deque[float], ...] = (deque(), deque(), deque())  # original, levelled, generated
+        self._energies: tuple[deque[float], ...] = (
+            deque(),
+            deque(),
+            deque(),
+        )  # original, levelled, generated
         # Of the frames whose samples are still held: the undoing gain and the gate (the reach before them included).
         self._undoing: deque[float] = deque()
         self._gates: deque[float] = deque([0.0] * _GATE_REACH)

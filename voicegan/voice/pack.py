@@ -89,11 +89,13 @@ class Pack:
         try:
             generator = network_class(self.net)(**self.network)
         except (TypeError, ValueError) as error:
-            raise VoiceganError(f"{self.folder}: the network {self.net} refuses its settings: {error}", _AGAIN) from None
+            raise VoiceganError(f"{self.folder}: {self.net} refuses its settings: {error}", _AGAIN) from None
         weights = {name.removeprefix("generator."): value for name, value in tensors.items()}
         expected = generator.state_dict()
         if differing := _differences(expected, weights):
-            raise VoiceganError(f"{self.folder / WEIGHTS} does not fit the network {self.net}: {differing}", _AGAIN)
+            raise VoiceganError(
+                f"{self.folder / WEIGHTS} does not fit the network {self.net}: {differing}", _AGAIN
+            )
         generator.load_state_dict({name: value.to(expected[name].dtype) for name, value in weights.items()})
         generator.eval().requires_grad_(False)
         return generator.to(device), {name: value.to(device) for name, value in statistics.items()}
@@ -108,23 +110,29 @@ class Pack:
         except OSError as error:
             raise VoiceganError(f"{path} cannot be read ({error.strerror})", _AGAIN) from None
         if storage.sha256(data) != self.sha256:
-            raise VoiceganError(f"{path} is damaged: its SHA-256 is not the one that {SETTINGS} records", _AGAIN)
+            raise VoiceganError(
+                f"{path} is damaged: its SHA-256 is not the one that {SETTINGS} records", _AGAIN
+            )
         try:
             tensors = safetensors.torch.load(data)
         except (SafetensorError, KeyError, ValueError) as error:
             raise VoiceganError(f"{path} is not a safetensors file: {error}", _AGAIN) from None
         for name, value in tensors.items():
             if value.is_floating_point() and not bool(value.isfinite().all()):
-                raise VoiceganError(f"{path} holds numbers that are not finite, in {name}", "Train the voice again.")
+                raise VoiceganError(
+                    f"{path} holds numbers that are not finite, in {name}", "Train the voice again."
+                )
         return tensors
 
     def _check_statistics(self, statistics: Mapping[str, Tensor]) -> None:
         bands = self.mel.mels
         for name in STATISTICS:
             if name not in statistics or tuple(statistics[name].shape) != (bands,):
-                raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, one value for each of {bands} bands", _AGAIN)
+                raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, {bands} values", _AGAIN)
             if name.endswith("std") and not bool((statistics[name] > 0).all()):
-                raise VoiceganError(f"{self.folder / WEIGHTS}: {name} has values that are not above zero", _AGAIN)
+                raise VoiceganError(
+                    f"{self.folder / WEIGHTS}: {name} has values that are not above zero", _AGAIN
+                )
 
 
 _AGAIN = "Install the voice again, or train it again."
@@ -134,7 +142,7 @@ def network_class(name: str) -> Any:
     """The generator class that the table of networks knows as `name`."""
     from .nets import NETS
 
-    return NETS.load(name)
+    return NETS.get(name)
 
 
 def save_pack(
@@ -177,13 +185,21 @@ def save_pack(
 
     folder = Path(folder)
     check_name(name)
-    if folder.exists() and not (folder / SETTINGS).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise VoiceganError(f"{folder} exists and is not a voice, so it is not replaced", "Choose another folder.")
+    if (
+        folder.exists()
+        and not (folder / SETTINGS).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
+        raise VoiceganError(
+            f"{folder} exists and is not a voice, so it is not replaced", "Choose another folder."
+        )
     tensors = {f"generator.{key}": _stored(value, half) for key, value in generator.state_dict().items()}
     tensors |= {key: statistics[key].detach().float().cpu().contiguous() for key in STATISTICS}
     for key, value in tensors.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise VoiceganError(f"the voice {name} is not saved: {key} holds numbers that are not finite", "Train again.")
+            raise VoiceganError(
+                f"{name} is not saved: {key} holds numbers that are not finite", "Train again."
+            )
     data = safetensors.torch.save(tensors)
     context = getattr(generator, "context_frames", None)
     settings = {
@@ -288,7 +304,9 @@ def find_pack(name: str | Path, source: str | None = None) -> Pack:
     if isinstance(name, Path) or os.sep in name or (Path(name) / SETTINGS).is_file():
         return _with_source([load_pack(Path(name).expanduser())], str(name), source)
     packs, broken = installed()
-    named = [pack for pack in packs if pack.name == name] or [pack for pack in packs if pack.folder.name == name]
+    named = [pack for pack in packs if pack.name == name] or [
+        pack for pack in packs if pack.folder.name == name
+    ]
     if named:
         return _with_source(named, name, source)
     for folder, error in broken.items():
@@ -308,15 +326,21 @@ def check_name(name: str, path: Path | None = None) -> str:
 def _with_source(packs: list[Pack], name: str, source: str | None) -> Pack:
     matching = packs if source is None else [pack for pack in packs if pack.speaks_from(source)]
     if source is not None and any(source in pack.sources for pack in matching):
-        matching = [pack for pack in matching if source in pack.sources]  # made for it, rather than for anybody
+        matching = [
+            pack for pack in matching if source in pack.sources
+        ]  # made for it, rather than for anybody
     known = ", ".join(sorted({origin for pack in packs for origin in pack.sources}))
     if not matching:
         raise VoiceganError(f"the voice {name} was not trained to convert {source}", f"It has: {known}.")
     if len(matching) > 1:
         if len({pack.sources for pack in matching}) == len(matching):
-            raise VoiceganError(f"there are {len(matching)} voices {name}", f"Choose with --from one of: {known}.")
+            raise VoiceganError(
+                f"there are {len(matching)} voices {name}", f"Choose with --from one of: {known}."
+            )
         folders = ", ".join(str(pack.folder) for pack in matching)
-        raise VoiceganError(f"there are {len(matching)} voices {name} from the same source", f"Give a path: {folders}.")
+        raise VoiceganError(
+            f"there are {len(matching)} voices {name} from the same source", f"Give a path: {folders}."
+        )
     return matching[0]
 
 
@@ -325,7 +349,8 @@ def _unknown(name: str, packs: list[Pack]) -> VoiceganError:
     near = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=3, cutoff=0.5)
     meant = [known for known in names if known.lower() in near]
     if not names:
-        return VoiceganError(f"there is no voice {name}; none is installed", "Train one: voicegan train --a DIR --b DIR.")
+        hint = "Train one: voicegan train --a DIR --b DIR."
+        return VoiceganError(f"there is no voice {name}; none is installed", hint)
     message = f"there is no voice {name}" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
     return VoiceganError(message, f"Installed: {', '.join(names)}.")
 
@@ -361,7 +386,8 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             folder.rename(old)
         new.rename(folder)
     except OSError as error:
-        raise VoiceganError(f"the voice cannot be written to {folder} ({error.strerror})", "Check space and rights.") from None
+        message = f"the voice cannot be written to {folder} ({error.strerror})"
+        raise VoiceganError(message, "Check space and rights.") from None
     finally:
         if old.exists() and not folder.exists():  # stopped between the two renames: the old voice comes back
             old.rename(folder)

@@ -60,7 +60,9 @@ class FixedGain:
     """The gain of a recording whose level was measured beforehand; silence (-inf) stays as it is."""
 
     def __init__(self, level_db: float, target_db: float) -> None:
-        gain_db = min(max(target_db - level_db, -_MOST_GAIN_DB), _MOST_GAIN_DB) if math.isfinite(level_db) else 0.0
+        gain_db = (
+            min(max(target_db - level_db, -_MOST_GAIN_DB), _MOST_GAIN_DB) if math.isfinite(level_db) else 0.0
+        )
         self.gain = np.float32(10 ** (gain_db / 20))
 
     def push(self, block: np.ndarray) -> np.ndarray:
@@ -132,9 +134,13 @@ class Stream:
         The sum over the parts: quantum, both resamplers, spectral frame and window of frames, vocoder, loudness, fade.
         """
         hop_s = self.spec.hop / self.model_rate
-        frames = self._windows.lookahead_frames + self._vocoder.lookahead_frames + self._level.lookahead_frames + 1
+        frames = (
+            self._windows.lookahead_frames + self._vocoder.lookahead_frames + self._level.lookahead_frames + 1
+        )
         samples = self._mel.lookahead_samples + self._fades.samples
-        resampling_s = resampler_delay_s(self.rate, self.model_rate) + resampler_delay_s(self.model_rate, self.rate_out)
+        resampling_s = resampler_delay_s(self.rate, self.model_rate) + resampler_delay_s(
+            self.model_rate, self.rate_out
+        )
         return self._quantum / self.rate + frames * hop_s + samples / self.model_rate + resampling_s
 
     def push(self, samples: np.ndarray | Tensor) -> np.ndarray:
@@ -146,14 +152,18 @@ class Stream:
             raise VoiceganError("this stream was flushed, so it takes no more samples", "Start another.")
         block = as_samples(samples)
         self._pushed += len(block)
-        if self._waiting_samples + len(block) < self._quantum:  # the common case where single samples are pushed
+        if (
+            self._waiting_samples + len(block) < self._quantum
+        ):  # the common case where single samples are pushed
             self._waiting.append(block.copy())
             self._waiting_samples += len(block)
             return block[:0]
         block = np.concatenate([*self._waiting, block])
         whole = len(block) // self._quantum * self._quantum
         self._waiting, self._waiting_samples = [block[whole:].copy()], len(block) - whole
-        return self._joined([self._feed(block[at : at + self._quantum]) for at in range(0, whole, self._quantum)])
+        return self._joined(
+            [self._feed(block[at : at + self._quantum]) for at in range(0, whole, self._quantum)]
+        )
 
     def flush(self) -> np.ndarray:
         """The rest: after it exactly as many samples as were pushed have come out (rounded, at another `rate_out`)."""
@@ -217,7 +227,9 @@ class Stream:
             held = np.concatenate([np.zeros(0, np.float32), *self._levelled])
             frames = torch.cat([self._mel.push(held), self._mel.flush()], dim=1)
             mel = torch.cat([self._windows.push(self._normalise(frames)), self._windows.flush()], dim=1)
-            wav = torch.cat([self._voice.push(self._denormalise(mel)), self._voice.flush(self._model_samples)])
+            wav = torch.cat(
+                [self._voice.push(self._denormalise(mel)), self._voice.flush(self._model_samples)]
+            )
         levelled = np.concatenate([self._level.push(_to_numpy(wav)), self._level.flush()])
         faded = np.concatenate([self._fades.push(levelled), self._fades.flush()])
         return np.concatenate([self._sound(faded), soft_limit(self._to_output.flush())])
@@ -244,9 +256,13 @@ def as_samples(samples: np.ndarray | Tensor) -> np.ndarray:
     if array.dtype.kind in "iu":
         limits = np.iinfo(array.dtype)
         middle = 0 if array.dtype.kind == "i" else limits.max // 2 + 1
-        return ((array.astype(np.float64) - middle) / (limits.max // (1 if middle == 0 else 2) + 1)).astype(np.float32)
+        return ((array.astype(np.float64) - middle) / (limits.max // (1 if middle == 0 else 2) + 1)).astype(
+            np.float32
+        )
     if array.dtype.kind != "f":
-        raise VoiceganError(f"samples are {array.dtype}, not numbers", "Give floats within -1 and 1, or whole numbers.")
+        raise VoiceganError(
+            f"samples are {array.dtype}, not numbers", "Give floats within -1 and 1, or whole numbers."
+        )
     array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise VoiceganError("samples hold NaN or infinity", "Look at where they come from.")

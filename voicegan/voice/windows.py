@@ -15,7 +15,9 @@ from torch import Tensor
 Net = Callable[[Tensor], Tensor]  # mel (1, M, F) -> mel (1, M, F)
 
 OVERLAP_WINDOW, OVERLAP_HOP = 256, 192
-_SHORTEST = 64  # nets that normalise over time learn from crops of this length; a shorter sound is mirrored up to it
+_SHORTEST = (
+    64  # nets that normalise over time learn from crops of this length; a shorter sound is mirrored up to it
+)
 
 
 class Windows(Protocol):
