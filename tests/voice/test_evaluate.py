@@ -14,7 +14,7 @@ from voicegan.audio.mel import PRESETS
 from voicegan.errors import VoiceganError
 from voicegan.voice import validation
 from voicegan.voice.evaluate import Settings, evaluate
-from voicegan.voice.metrics import plan, prosody, spectral, speaker, table, transcripts, words
+from voicegan.voice.metrics import plan, prosody, speaker, spectral, table, transcripts, words
 from voicegan.voice.metrics.judges import Judges
 from voicegan.voice.metrics.recording import Recording, compare, pitch_kept
 from voicegan.voice.metrics.summary import summarise

@@ -64,7 +64,7 @@ class Settings:
     mel: MelSpec = PRESETS["16k"]
     mcd: McdSettings = LOG_MEL
     pool: int = 40
-    parallel_ratio: float = 0.93
+    parallel_ratio: float = 0.9
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the result."""

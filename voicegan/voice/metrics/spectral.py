@@ -32,7 +32,7 @@ class McdSettings:
     mel: str = "16k"
     level_db: float = -26.0
     order: int = 24
-    trim_db: float = 40.0
+    trim_db: float = 30.0
 
     def to_dict(self) -> dict[str, object]:
         """The settings in words that another implementation could follow."""
