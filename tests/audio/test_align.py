@@ -125,8 +125,8 @@ def test_what_cannot_be_aligned_is_refused(a: tuple[int, ...], b: tuple[int, ...
 
 
 def test_it_works_where_nothing_can_be_written(tmp_path: Path) -> None:
-    # Folders would stay writable for the superuser. numba looks for places by making folders, which a file in the way
-    # prevents for everyone.
+    # Folders would stay writable for the superuser. numba looks for places by making folders, which a file in
+    # the way prevents for everyone.
     package = tmp_path / "installed" / "voicegan"
     shutil.copytree(
         Path(voicegan.__file__).parent / "audio",

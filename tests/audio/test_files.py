@@ -147,7 +147,7 @@ def test_a_real_pipe_of_the_shell(tmp_path: Path) -> None:
     assert done.stderr.decode().strip() == "standard input"
 
 
-# Faults ---------------------------------------------------------------------------------------------------------------
+# Faults -----------------------------------------------------------------------------------------------------
 
 
 def broken(make: Callable[[Path], Path], tmp_path: Path) -> str:
@@ -237,7 +237,7 @@ def test_damaged_mp3_files_print_nothing(tmp_path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr().err == ""
 
 
-# Usable, with a warning -----------------------------------------------------------------------------------------------
+# Usable, with a warning -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3"])
@@ -322,7 +322,7 @@ def test_memory_stays_bounded_over_a_long_file(tmp_path: Path) -> None:
     assert peak < 8e6
 
 
-# Writing --------------------------------------------------------------------------------------------------------------
+# Writing ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("format", files.FORMATS)

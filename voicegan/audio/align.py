@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voicegan.audio.compiled import compiled
-from voicegan.errors import VoiceganError
+from ..errors import VoiceganError
+from .compiled import compiled
 
 _DIAGONAL, _IN_A, _IN_B = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A path through both utterances. path_a, path_b: int32 (P,), each step moves one or both on by one frame.
+    """A path through both utterances. path_a, path_b: int32 (P,), each step moves one or both on by one
+    frame.
 
     cost: the mean distance of the pairs on the path.
     """
@@ -27,9 +28,10 @@ class Alignment:
 def align(a: np.ndarray, b: np.ndarray, *, band: float | None = None) -> Alignment:
     """The path of the least summed Euclidean distance between a (D, Fa) and b (D, Fb), from corner to corner.
 
-    Steps are (1, 1), (1, 0) and (0, 1), all of weight 1; of equal paths the most diagonal one is taken. band limits the
-    path to that share of the longer utterance around the diagonal (Sakoe and Chiba 1978); None searches everything.
-    Raises VoiceganError where an utterance has no frames or the two have different dimensions.
+    Steps are (1, 1), (1, 0) and (0, 1), all of weight 1; of equal paths the most diagonal one is taken. band
+    limits the path to that share of the longer utterance around the diagonal (Sakoe and Chiba 1978); None
+    searches everything. Raises VoiceganError where an utterance has no frames or the two have different
+    dimensions.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[0] or 0 in (a.shape[1], b.shape[1]):
         raise VoiceganError(
@@ -48,7 +50,9 @@ def align(a: np.ndarray, b: np.ndarray, *, band: float | None = None) -> Alignme
 
 @compiled
 def _search(a: np.ndarray, b: np.ndarray, radius: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """a (Fa, D), b (D, Fb): the least sum and its path. Keeps two rows of sums and a byte per pair for the way back."""
+    """a (Fa, D), b (D, Fb): the least sum and its path. Keeps two rows of sums and a byte per pair for the
+    way back.
+    """
     frames_a, frames_b = a.shape[0], b.shape[1]
     steps = np.zeros((frames_a, frames_b), np.uint8)
     above = np.full(frames_b, np.inf)
@@ -96,7 +100,9 @@ def _search(a: np.ndarray, b: np.ndarray, radius: float) -> tuple[float, np.ndar
 
 
 def cepstra(log_mel: np.ndarray, order: int = 24) -> np.ndarray:
-    """Mel cepstra c1 ... c_order (order, F) of a natural log-mel (M, F): its orthonormal DCT-II, without c0 (loudness)."""
+    """Mel cepstra c1 ... c_order (order, F) of a natural log-mel (M, F): its orthonormal DCT-II, without c0
+    (loudness).
+    """
     mels = log_mel.shape[0]
     index = np.arange(1, order + 1)[:, None]
     basis = np.sqrt(2 / mels) * np.cos(np.pi / mels * (np.arange(mels) + 0.5) * index)
@@ -114,7 +120,8 @@ def warp_index(alignment: Alignment, frames_a: int) -> np.ndarray:
 
 
 def alignment_cost(mel_a: np.ndarray, mel_b: np.ndarray, *, order: int = 12, every: int = 2) -> float:
-    """How badly two utterances fit each other, from natural log-mels (M, F): the same words cost clearly less.
+    """How badly two utterances fit each other, from natural log-mels (M, F): the same words cost clearly
+    less.
 
     Their means are taken off, for two speakers differ in theirs; every second frame is enough to compare.
     """

@@ -11,8 +11,8 @@ DEAD_DB = -40.0
 class ChannelMix:
     """Decides which channels make the mono sound, from their powers and how they hang together.
 
-    The mean of all is wrong twice: one microphone on eight inputs loses 18 dB, and two channels of opposite polarity
-    erase each other.
+    The mean of all is wrong twice: one microphone on eight inputs loses 18 dB, and two channels of opposite
+    polarity erase each other.
     """
 
     def __init__(self, name: str, channels: int) -> None:
@@ -39,13 +39,14 @@ class ChannelMix:
                 f"{self.name} has {total} channels, of which {total - count} are silent: "
                 f"the mean of the other {count} is used."
             )
-        # Unrelated channels of equal power leave 1/count of it in their mean. A tenth of that means cancellation.
+        # Unrelated channels of equal power leave 1/count of it in their mean. A tenth of that means
+        # cancellation.
         mean_power = self._products[np.ix_(self.live, self.live)].sum() / count**2
         if count > 1 and mean_power < 0.1 * power[self.live].mean() / count:
             self.live = np.array([int(power.argmax())])
             self.warnings.append(
-                f"{self.name} has channels of opposite polarity, which cancel: only channel {self.live[0] + 1} is used. "
-                "Check the cables or the export."
+                f"{self.name} has channels of opposite polarity, which cancel: only channel {self.live[0] + 1} "
+                "is used. Check the cables or the export."
             )
 
 
@@ -75,8 +76,8 @@ class QualityWatch:
         lines = []
         if self._clipped >= 10 and self._clipped > self.CLIPPED_SHARE * self._count:
             lines.append(
-                f"{self.name} is clipped: {self._clipped} samples ({100 * self._clipped / self._count:.2g} %) are at full "
-                "scale, which sounds rough. Record it at a lower level."
+                f"{self.name} is clipped: {self._clipped} samples ({100 * self._clipped / self._count:.2g} %) are at "
+                "full scale, which sounds rough. Record it at a lower level."
             )
         offset = float(np.abs(self._sum / max(1, self._count)).max()) if self._count else 0.0
         if offset > self.OFFSET:

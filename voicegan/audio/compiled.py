@@ -12,9 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """Have a function of numbers and arrays compiled when it is first called.
 
-    numba takes half a second to import, so importing a module that uses this stays cheap. The machine code is kept
-    beside the source or, where that is read-only, in the user's cache; where nothing can be written at all, it is
-    compiled again in each process.
+    numba takes half a second to import, so importing a module that uses this stays cheap. The machine code is
+    kept beside the source or, where that is read-only, in the user's cache; where nothing can be written at
+    all, it is compiled again in each process.
     """
 
     @functools.cache
@@ -30,4 +30,4 @@ def compiled(function: F) -> F:
     def call(*arguments: Any) -> Any:
         return machine_code()(*arguments)
 
-    return cast(F, call)
+    return cast("F", call)

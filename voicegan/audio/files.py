@@ -1,4 +1,6 @@
-"""Recordings: what they are, reading them block by block, and finding them in folders. Writing is in `writing`."""
+"""Recordings: what they are, reading them block by block, and finding them in folders. Writing is in
+`writing`.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import numpy as np
 import soundfile
 
-from voicegan.audio import wav
-from voicegan.audio.channels import ChannelMix, QualityWatch
-from voicegan.audio.writing import FORMATS, Writer
-from voicegan.errors import VoiceganError
+from ..errors import VoiceganError
+from . import wav
+from .channels import ChannelMix, QualityWatch
+from .writing import FORMATS, Writer
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 __all__ = [
     "AUDIO_SUFFIXES", "FORMATS", "SILENCE_DB", "AudioInfo", "Reader", "Writer", "find_audio", "info", "read",
@@ -42,8 +44,8 @@ _MAGIC = {
 }  # fmt: skip
 _FOREIGN = "Readable are wav, flac, ogg, opus, mp3, aiff, au, caf and w64; convert it: ffmpeg -i IN OUT.wav"
 _AGAIN = "Copy or export it again."
-# Marks the places of a buffer that the decoder has not reached: when it fails on a damaged file, what it decoded
-# before the damage is still good. Sound files hold no such number.
+# Marks the places of a buffer that the decoder has not reached: when it fails on a damaged file, what it
+# decoded before the damage is still good. Sound files hold no such number.
 _UNTOUCHED = np.float32(3.1e38)
 _READ_FRAMES = 1 << 15
 
@@ -78,15 +80,16 @@ def info(path: Path | str) -> AudioInfo:
 class Reader:
     """A recording as mono float32 blocks (T,), in bounded memory.
 
-    Iterating gives blocks of block_s seconds (the last one shorter) that do not depend on how the source delivers its
-    bytes. Several channels become their mean, without the dead ones (`ChannelMix`). `warnings` holds one line for each
-    thing that makes the recording worse than it might be; it is complete after the last block.
+    Iterating gives blocks of block_s seconds (the last one shorter) that do not depend on how the source
+    delivers its bytes. Several channels become their mean, without the dead ones (`ChannelMix`). `warnings`
+    holds one line for each thing that makes the recording worse than it might be; it is complete after the
+    last block.
 
-    source: a path, or a binary stream. Of a stream that cannot be seeked, a plain WAV is decoded as it comes, even
-    when its header does not know the length; other formats are first copied to a temporary file.
+    source: a path, or a binary stream. Of a stream that cannot be seeked, a plain WAV is decoded as it comes,
+    even when its header does not know the length; other formats are first copied to a temporary file.
 
-    Raises VoiceganError where the source is missing, empty, not audio, has a broken header or no samples, and during
-    iteration where a sample is not a number.
+    Raises VoiceganError where the source is missing, empty, not audio, has a broken header or no samples, and
+    during iteration where a sample is not a number.
     """
 
     def __init__(self, source: Path | str | BinaryIO, *, block_s: float = 10.0) -> None:
@@ -138,7 +141,7 @@ class Reader:
         if count:
             yield np.concatenate(held)
 
-    # Opening ------------------------------------------------------------------------------------------------------
+    # Opening ------------------------------------------------------------------------------------------------
 
     def _open_path(self, path: Path) -> _Decoder:
         try:
@@ -210,7 +213,9 @@ class Reader:
         return decoder
 
     def _open_ogg(self, source: str | BinaryIO, file: BinaryIO, start: int) -> _Decoder:
-        """libsndfile does not say that an Ogg file is cut off, and finds no length where it ends within a page."""
+        """libsndfile does not say that an Ogg file is cut off, and finds no length where it ends within a
+        page.
+        """
         end = _unfinished_ogg_end(file)
         file.seek(start)
         decoder = self._open_soundfile(source, b"OggS")
@@ -242,7 +247,7 @@ class Reader:
             reason = str(error.error_string).strip(" .")
             raise VoiceganError(f"{self.name} has a broken {kind} header ({reason})", _AGAIN) from None
 
-    # Reading ------------------------------------------------------------------------------------------------------
+    # Reading ------------------------------------------------------------------------------------------------
 
     def _mono(self) -> Iterator[np.ndarray]:
         mix = ChannelMix(self.name, self.info.channels)
@@ -276,7 +281,9 @@ class Reader:
         return _chain(held, blocks)
 
     def _samples(self, quiet: bool = False) -> Iterator[np.ndarray]:
-        """Blocks (t, channels) as the decoder gives them, checked; a warning (unless quiet) where they end early."""
+        """Blocks (t, channels) as the decoder gives them, checked; a warning (unless quiet) where they end
+        early.
+        """
         done = 0
         while len(block := self._decoder.read(_READ_FRAMES)):
             bad = ~np.isfinite(block)
@@ -304,7 +311,9 @@ class Reader:
 
 
 def read(path: Path | str) -> tuple[np.ndarray, int]:
-    """A whole recording: samples (T,) float32, mono, and its rate in Hz. Raises VoiceganError also for silence."""
+    """A whole recording: samples (T,) float32, mono, and its rate in Hz. Raises VoiceganError also for
+    silence.
+    """
     with Reader(Path(path)) as reader:
         samples = np.concatenate(list(reader))
         require_sound(str(path), 20 * float(np.log10(max(np.abs(samples).max(), 1e-10))))
@@ -319,7 +328,9 @@ def require_sound(name: str, peak_db: float) -> None:
 
 
 def find_audio(folder: Path) -> list[Path]:
-    """Every file with a readable suffix in a folder and the folders below it, sorted; hidden ones are left out."""
+    """Every file with a readable suffix in a folder and the folders below it, sorted; hidden ones are left
+    out.
+    """
     if not Path(folder).is_dir():
         raise VoiceganError(f"{folder} is not a folder", "Name a folder of recordings.")
     found = []
@@ -336,8 +347,8 @@ def find_audio(folder: Path) -> list[Path]:
 class _Sequential(soundfile.SoundFile):
     """A sound file that is read from front to back.
 
-    soundfile seeks after each read of a seekable file, to where the file already is. An MP3 decoder forgets its
-    history over that and gives zeros for a while.
+    soundfile seeks after each read of a seekable file, to where the file already is. An MP3 decoder forgets
+    its history over that and gives zeros for a while.
     """
 
     def seekable(self) -> bool:
@@ -425,7 +436,9 @@ def _seekable(stream: BinaryIO) -> bool:
 
 
 def _unfinished_ogg_end(file: BinaryIO) -> int | None:
-    """None where an Ogg file ends with the page that says so; else the place of its last page, which may be a part."""
+    """None where an Ogg file ends with the page that says so; else the place of its last page, which may be a
+    part.
+    """
     size = file.seek(0, os.SEEK_END)
     from_byte = max(0, size - (1 << 17))  # a page is shorter than 64 kB
     file.seek(from_byte)

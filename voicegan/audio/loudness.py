@@ -1,7 +1,7 @@
 """How loud speech is while somebody speaks: pauses do not count.
 
-Voices are trained on, and fed with, speech of one active level. A plain RMS would make a recording with long pauses
-too loud.
+Voices are trained on, and fed with, speech of one active level. A plain RMS would make a recording with long
+pauses too loud.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Level:
 class LevelMeter:
     """The active level of a sound that arrives in blocks of any size, in bounded memory.
 
-    The sound is cut into frames of 20 ms; their energies (without a DC offset) go into a histogram of 0.25 dB steps
-    that also sums the exact energies. Active are the frames within 30 dB of the loud ones (those at the 95th
-    percentile of what is above -70 dBFS).
+    The sound is cut into frames of 20 ms; their energies (without a DC offset) go into a histogram of 0.25 dB
+    steps that also sums the exact energies. Active are the frames within 30 dB of the loud ones (those at the
+    95th percentile of what is above -70 dBFS).
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -104,9 +104,9 @@ def gain(from_db: float, to_db: float) -> float:
 class RunningGain:
     """A causal gain that brings live speech to a level, without knowing what comes.
 
-    Every 20 ms the level of the speech so far is estimated again (recent speech counts more, with a time constant of
-    3 s of speech; pauses do not count), and the gain moves there on a straight line over the next 20 ms. It depends
-    only on whole frames counted from the start, so block sizes do not matter.
+    Every 20 ms the level of the speech so far is estimated again (recent speech counts more, with a time
+    constant of 3 s of speech; pauses do not count), and the gain moves there on a straight line over the next
+    20 ms. It depends only on whole frames counted from the start, so block sizes do not matter.
     """
 
     MEMORY_S = 3.0

@@ -1,7 +1,8 @@
 """The mel contract and the log-mel picture of a sound.
 
-A voice and a vocoder are joined by a log-mel spectrogram. The two fit only if every detail of how it was computed
-is the same on both sides, so those details are one frozen value, `MelSpec`, which is saved with the weights.
+A voice and a vocoder are joined by a log-mel spectrogram. The two fit only if every detail of how it was
+computed is the same on both sides, so those details are one frozen value, `MelSpec`, which is saved with the
+weights.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voicegan.errors import VoiceganError
+from ..errors import VoiceganError
+from .threads import one_thread
 
 
 @dataclass(frozen=True)
 class MelSpec:
     """Every choice that decides what a log-mel spectrogram looks like.
 
-    center: frame k is centred on sample k·hop, and the signal is padded by n_fft/2 on both sides. Otherwise the
-    padding is (n_fft - hop)/2, as HiFi-GAN's and MelGAN's training code does.
-    power: 1 for magnitudes, 2 for energies. log_base: "e" or "10". clamp: the floor put under the values before the
-    logarithm. norm "slaney" gives every triangle the area 1 (in Hz), None the height 1.
+    center: frame k is centred on sample k·hop, and the signal is padded by n_fft/2 on both sides. Otherwise
+    the padding is (n_fft - hop)/2, as HiFi-GAN's and MelGAN's training code does. power: 1 for magnitudes, 2
+    for energies. log_base: "e" or "10". clamp: the floor put under the values before the logarithm. norm
+    "slaney" gives every triangle the area 1 (in Hz), None the height 1.
     """
 
     sample_rate_hz: int
@@ -78,7 +80,9 @@ class MelSpec:
         return 1 + samples // self.hop if self.center else max(1, samples // self.hop)
 
     def samples(self, frames: int) -> int:
-        """The shortest signal (of at least a hop) with this many frames: (F - 1)·hop centred, F·hop otherwise."""
+        """The shortest signal (of at least a hop) with this many frames: (F - 1)·hop centred, F·hop
+        otherwise.
+        """
         return (frames - 1) * self.hop if self.center else frames * self.hop
 
     def seconds(self, frames: int) -> float:
@@ -117,7 +121,9 @@ class MelSpec:
         return cls(**values)
 
     def require_same(self, other: MelSpec, mine: str, theirs: str) -> None:
-        """Refuse to join two parts (named `mine` and `theirs`) whose contracts differ, naming the differing fields."""
+        """Refuse to join two parts (named `mine` and `theirs`) whose contracts differ, naming the differing
+        fields.
+        """
         differing = [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
         if differing:
             described = "; ".join(
@@ -145,7 +151,9 @@ PRESETS: dict[str, MelSpec] = {
 
 
 def hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
-    """Frequencies on the mel scale: "htk" (logarithmic throughout), "slaney" (linear below 1 kHz; Auditory Toolbox)."""
+    """Frequencies on the mel scale: "htk" (logarithmic throughout), "slaney" (linear below 1 kHz; Auditory
+    Toolbox).
+    """
     hz = np.asarray(hz, np.float64)
     if scale == "htk":
         return 2595.0 * np.log10(1.0 + hz / 700.0)
@@ -191,9 +199,9 @@ def pad_signal(wav: Tensor, before: int, after: int, mode: str) -> Tensor:
 class LogMel(nn.Module):
     """Waveforms to log-mel spectrograms under a contract, on whatever device the module and the signal live.
 
-    On the CPU the transform is done in double precision, elsewhere in single: near the clamp, single precision is
-    wrong by 4e-4 on real speech (a quiet bin beside a loud one holds the rounding errors of the loud one), and double
-    costs a millisecond for five seconds of sound.
+    On the CPU the transform is done in double precision, elsewhere in single: near the clamp, single
+    precision is wrong by 4e-4 on real speech (a quiet bin beside a loud one holds the rounding errors of the
+    loud one), and double costs a millisecond for five seconds of sound.
     """
 
     filters: Tensor
@@ -204,7 +212,9 @@ class LogMel(nn.Module):
         self.register_buffer("filters", filterbank(spec), persistent=False)
 
     def forward(self, wav: Tensor) -> Tensor:
-        """wav (B, T), any T >= 1, to log-mel (B, M, F) with F = spec.frames(T). Raises VoiceganError for T = 0."""
+        """wav (B, T), any T >= 1, to log-mel (B, M, F) with F = spec.frames(T). Raises VoiceganError for T =
+        0.
+        """
         if wav.shape[-1] == 0:
             raise VoiceganError("a sound of zero samples has no spectrogram", "check the input")
         spec = self.spec
@@ -213,7 +223,9 @@ class LogMel(nn.Module):
         return self.of_padded(padded)
 
     def of_padded(self, wav: Tensor) -> Tensor:
-        """Log-mel (B, M, F) of a signal that has its padding already: frame k covers samples k·hop to k·hop + n_fft."""
+        """Log-mel (B, M, F) of a signal that has its padding already: frame k covers samples k·hop to k·hop +
+        n_fft.
+        """
         spec = self.spec
         with torch.autocast(wav.device.type, enabled=False):
             precision = torch.float64 if wav.device.type == "cpu" else torch.float32
@@ -228,9 +240,9 @@ class LogMel(nn.Module):
 class StreamMel:
     """The log-mel of a sound that arrives in pieces, equal to `LogMel` of the whole.
 
-    Frames are computed in tiles of `TILE` on the absolute frame grid, whatever the sizes of the pieces: a matrix
-    product may round differently for different widths, and later stages would then differ with the block size. Frames
-    of a tile that are not known yet are zero and are computed again later.
+    Frames are computed in tiles of `TILE` on the absolute frame grid, whatever the sizes of the pieces: a
+    matrix product may round differently for different widths, and later stages would then differ with the
+    block size. Frames of a tile that are not known yet are zero and are computed again later.
     """
 
     TILE = 16
@@ -262,7 +274,9 @@ class StreamMel:
         return self._emit((self._known_to() + self.spec.pad_samples - self.spec.n_fft) // self.spec.hop + 1)
 
     def flush(self) -> Tensor:
-        """The last frames (M, f): as many as make the total spec.frames(samples); none for a sound of zero samples."""
+        """The last frames (M, f): as many as make the total spec.frames(samples); none for a sound of zero
+        samples.
+        """
         if self.samples == 0:
             return self._held.new_zeros(self.spec.mels, 0)
         pad = self.spec.pad_samples
@@ -287,9 +301,11 @@ class StreamMel:
             here = self.frames * hop - pad - self._held_from
             known = self._held[here : here + (stop - 1 - self.frames) * hop + n_fft]
             tile[(self.frames - start) * hop :][: known.shape[-1]] = known
-            out.append(self.mel.of_padded(tile[None])[0, :, self.frames - start : stop - start])
+            with one_thread():
+                out.append(self.mel.of_padded(tile[None])[0, :, self.frames - start : stop - start])
             self.frames = stop
-        # The reflection at the end looks back by the padding, so n_fft samples stay even if no frame starts there.
+        # The reflection at the end looks back by the padding, so n_fft samples stay even if no frame starts
+        # there.
         keep_from = min(self.frames * hop - pad, self._known_to() - n_fft)
         drop = max(0, keep_from - self._held_from)
         self._held = self._held[drop:]

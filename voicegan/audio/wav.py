@@ -1,7 +1,7 @@
 """WAV headers, read and written by hand for the two cases that libsndfile does not serve.
 
-A WAV that comes through a pipe cannot be seeked, which libsndfile wants, and one that is cut off has a header that
-promises more than there is, which libsndfile does not say.
+A WAV that comes through a pipe cannot be seeked, which libsndfile wants, and one that is cut off has a header
+that promises more than there is, which libsndfile does not say.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import BinaryIO
 import numpy as np
 
 PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-# What programs write when they do not know the length yet: nothing, or about the most that 31 or 32 bits can say.
+# What programs write when they do not know the length yet: nothing, or about the most that 31 or 32 bits can
+# say.
 UNKNOWN_LENGTH = 0x7FFF0000
 CHUNK_LIMIT = 1 << 26
 
@@ -142,7 +143,9 @@ def _g711_table(coding: int) -> np.ndarray:
 
 
 def header_bytes(sample_rate_hz: int, comment: str | None, data_bytes: int | None) -> bytes:
-    """A header for mono 16 bit samples, with the comment as a LIST INFO chunk. data_bytes None: length unknown."""
+    """A header for mono 16 bit samples, with the comment as a LIST INFO chunk. data_bytes None: length
+    unknown.
+    """
     info = b""
     if comment:
         text = comment.encode("utf-8") + b"\0"

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import soundfile
 
-from voicegan.audio import wav
-from voicegan.errors import VoiceganError
-from voicegan.storage import atomic_path
+from ..errors import VoiceganError
+from ..storage import atomic_path
+from . import wav
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -49,13 +49,13 @@ _WRITE_FRAMES = 1 << 14
 class Writer:
     """Write a mono recording in blocks (T,), float32 in [-1, 1].
 
-    Samples beyond full scale are clipped and counted in `clipped`: scaling is the caller's business. A path appears
-    when the `with` block ends well, and not at all when it does not. A binary stream gets a WAV as it is written (its
-    header is completed at the end where the stream can be seeked, and says "length unknown" where not); other formats
-    are written to a temporary file first and copied.
+    Samples beyond full scale are clipped and counted in `clipped`: scaling is the caller's business. A path
+    appears when the `with` block ends well, and not at all when it does not. A binary stream gets a WAV as it
+    is written (its header is completed at the end where the stream can be seeked, and says "length unknown"
+    where not); other formats are written to a temporary file first and copied.
 
-    Raises VoiceganError for an unknown format, a rate that the format cannot hold, samples that are not numbers, more
-    than a WAV can hold, and a disk that cannot take it.
+    Raises VoiceganError for an unknown format, a rate that the format cannot hold, samples that are not
+    numbers, more than a WAV can hold, and a disk that cannot take it.
     """
 
     def __init__(
@@ -203,7 +203,9 @@ class Writer:
 
 
 def _to_int16(samples: np.ndarray) -> np.ndarray:
-    """To the nearest of 65536 steps: libsndfile would round downwards, and so shift everything by half a step."""
+    """To the nearest of 65536 steps: libsndfile would round downwards, and so shift everything by half a
+    step.
+    """
     return np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16)
 
 

@@ -1,0 +1,289 @@
+"""Fast Griffin-Lim (Perraudin, Balazs, Søndergaard 2013) from log-mels, as a stream.
+
+The mel is first turned back into magnitudes (`InverseMel`). Then phases are sought under which overlapping
+frames agree. That is done in blocks of frames on the absolute frame grid: a window holds the frames before,
+whose phases are settled; one block to be settled; and blocks ahead, which are worked on already but stay
+open. So sound comes out while mels go in, a seam is nothing but an overlap-add of settled frames, and the
+sizes of the pieces cannot matter. (Zhu, Beauregard, Wyse 2007 call this real-time iterative inversion with
+look-ahead.)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..audio.mel import MelSpec, filterbank
+from ..audio.threads import one_thread
+from ..errors import VoiceganError
+
+
+class InverseMel(nn.Module):
+    """Magnitudes s >= 0 with filterbank · s = mel, from smooth to exact.
+
+    There are fewer bands than bins, so many solutions fit. It begins with the bands interpolated over the
+    bins and multiplies (Lee and Seung 2001, for the Kullback-Leibler distance) until the bands are right:
+    what is never subtracted never becomes negative, and the relative error of quiet bands counts as that of
+    loud ones. Measured on speech at 80 bands: 24 steps leave 0.1 % error in the mel and 23 % in the
+    magnitudes; the clipped pseudo-inverse leaves 5.6 % and 31 %.
+    """
+
+    filters: Tensor
+    spread: Tensor
+    band_sums: Tensor
+    bin_sums: Tensor
+
+    def __init__(self, spec: MelSpec, iterations: int = 24) -> None:
+        super().__init__()
+        self.spec = spec
+        self.iterations = iterations
+        filters = filterbank(spec)
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("spread", filters.T.contiguous(), persistent=False)
+        self.register_buffer("band_sums", filters.sum(1, keepdim=True).clamp(min=1e-12), persistent=False)
+        self.register_buffer("bin_sums", filters.sum(0)[:, None].clamp(min=1e-12), persistent=False)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """log_mel (B, M, F) to magnitudes (B, n_fft//2 + 1, F). What is not a number counts as silence."""
+        spec = self.spec
+        # Full scale gives a mel of at most n_fft/2 (a filter's largest weight is 1), so more than that is no
+        # sound.
+        highest = spec.compress(torch.tensor(float(spec.n_fft) ** spec.power)).item()
+        log_mel = log_mel.float().nan_to_num(spec.floor, highest, spec.floor).clamp(max=highest)
+        mel = spec.expand(log_mel)
+        bins = self.spread @ (mel / self.band_sums) / self.bin_sums
+        for _ in range(self.iterations):
+            bins = bins * (self.spread @ (mel / (self.filters @ bins).clamp(min=1e-12)) / self.bin_sums)
+        return bins if spec.power == 1.0 else bins.sqrt()
+
+
+class GriffinLim(nn.Module):
+    """Log-mels to sound without training. Needs an n_fft that is a multiple of the hop.
+
+    iterations: per window; a frame is in 1 + ahead_frames / block_frames windows.
+    block_frames: frames settled at once. ahead_frames: a multiple of it; more sounds better and comes later.
+    momentum: 0 is the plain algorithm of Griffin and Lim (1984).
+    """
+
+    name = "griffin-lim"
+    window: Tensor
+    synthesis_window: Tensor
+
+    def __init__(
+        self,
+        spec: MelSpec,
+        iterations: int = 32,
+        momentum: float = 0.99,
+        block_frames: int = 16,
+        ahead_frames: int = 16,
+    ) -> None:
+        super().__init__()
+        if spec.n_fft % spec.hop or ahead_frames % block_frames:
+            raise VoiceganError(
+                f"Griffin-Lim cannot work with n_fft {spec.n_fft}, hop {spec.hop}, {block_frames} frames a block and "
+                f"{ahead_frames} ahead",
+                "Choose an n_fft that is a multiple of the hop, and whole blocks ahead.",
+            )
+        self.spec = spec
+        self.iterations = iterations
+        self.momentum = momentum
+        self.block_frames = block_frames
+        self.ahead_frames = ahead_frames
+        self.overlap = spec.n_fft // spec.hop
+        self.lookahead_frames = block_frames - 1 + ahead_frames + math.ceil(spec.pad_samples / spec.hop)
+        self.inverse_mel = InverseMel(spec)
+        margin = (spec.n_fft - spec.win) // 2
+        window = nn.functional.pad(torch.hann_window(spec.win), (margin, spec.n_fft - spec.win - margin))
+        weight = window.square().view(self.overlap, spec.hop).sum(0).repeat(self.overlap)
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("synthesis_window", window / weight.clamp(min=1e-8), persistent=False)
+
+    @torch.no_grad()
+    def synthesize(self, mel: Tensor) -> Tensor:
+        """mel (B, M, F) to wav (B, T), T = spec.samples(F): the same samples as the stream gives."""
+        stream = GriffinLimStream(self, batch=mel.shape[0])
+        return torch.cat([stream.push_batch(mel), stream.flush_batch(None)], dim=1)
+
+    def stream(self) -> GriffinLimStream:
+        """A new sound."""
+        return GriffinLimStream(self, batch=1)
+
+    # One window ---------------------------------------------------------------------------------------------
+
+    def overlap_add(self, spectra: Tensor) -> Tensor:
+        """spectra (B, F, bins) to the sum of their frames (B, (F + overlap - 1)·hop)."""
+        hop = self.spec.hop
+        frames = torch.fft.irfft(spectra, n=self.spec.n_fft) * self.synthesis_window
+        batch, count, _ = frames.shape
+        parts = frames.view(batch, count, self.overlap, hop)
+        summed = frames.new_zeros(batch, count + self.overlap - 1, hop)
+        for i in range(self.overlap):
+            summed[:, i : i + count] += parts[:, :, i]
+        return summed.view(batch, -1)
+
+    def analyse(self, wav: Tensor) -> Tensor:
+        """wav (B, (F + overlap - 1)·hop) to spectra (B, F, bins)."""
+        return torch.fft.rfft(wav.unfold(1, self.spec.n_fft, self.spec.hop) * self.window)
+
+    def settle(self, spectra: Tensor, magnitudes: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Improve the phases of all frames of spectra (B, F, bins) but the first overlap - 1, which are
+        settled.
+
+        magnitudes (B, F - overlap + 1, bins). previous: the last projection, which momentum compares with.
+        Returns the new spectra and projection.
+        """
+        keep = self.overlap - 1
+        past = self.momentum / (1 + self.momentum)
+        for _ in range(self.iterations):
+            projection = self.analyse(self.overlap_add(spectra))
+            wanted = (projection - past * previous)[:, keep:]
+            previous = projection
+            spectra = torch.cat([spectra[:, :keep], wanted * (magnitudes / (wanted.abs() + 1e-9))], dim=1)
+        return spectra, previous
+
+    def first_phases(self, magnitudes: Tensor, last: Tensor) -> Tensor:
+        """Phases (B, F, bins) for new frames: each spectral peak turns on at its own frequency (Beauregard
+        2015).
+
+        magnitudes (B, F, bins); last (B, bins), the phases of the frame before.
+        """
+        bins = magnitudes.shape[-1]
+        index = torch.arange(bins, device=magnitudes.device).expand_as(magnitudes)
+        left, middle, right = magnitudes[..., :-2], magnitudes[..., 1:-1], magnitudes[..., 2:]
+        is_peak = nn.functional.pad((middle > left) & (middle >= right), (1, 1))
+        # A parabola through the three highest bins gives the frequency between them.
+        shift = 0.5 * (left - right) / (left - 2 * middle + right).clamp(max=-1e-12)
+        frequency = index + nn.functional.pad(shift, (1, 1)).clamp(-0.5, 0.5)
+        # Every bin belongs to the nearest peak.
+        below = torch.where(is_peak, index, -bins).cummax(-1).values
+        above = torch.where(is_peak, index, 2 * bins).flip(-1).cummin(-1).values.flip(-1)
+        peak = torch.where(index - below < above - index, below, above).clamp(0, bins - 1)
+        turn = frequency.gather(-1, peak) * (2 * math.pi * self.spec.hop / self.spec.n_fft)
+        # Under a window that starts at the frame's first sample, neighbours within a lobe have opposite
+        # signs.
+        turn = turn + math.pi * ((index - peak) % 2)
+        phases = []
+        for k in range(magnitudes.shape[1]):
+            last = (last.gather(-1, peak[:, k]) + turn[:, k]) % (2 * math.pi)
+            phases.append(last)
+        return torch.stack(phases, dim=1)
+
+
+class LiveGriffinLim(GriffinLim):
+    """Less look-ahead at a little less quality: 4 frames settled at once with 8 ahead."""
+
+    name = "griffin-lim-live"
+
+    def __init__(self, spec: MelSpec, iterations: int = 16, momentum: float = 0.99) -> None:
+        super().__init__(spec, iterations, momentum, block_frames=4, ahead_frames=8)
+
+
+class GriffinLimStream:
+    """The state of one sound (or of a batch of equally long ones) between pieces.
+
+    The frames are numbered on from `before` copies of the first one, and end with copies of the last one, so
+    that the first and last samples get as many frames as all the others.
+    """
+
+    def __init__(self, vocoder: GriffinLim, batch: int) -> None:
+        self.vocoder = vocoder
+        self.spec = spec = vocoder.spec
+        self._before = math.ceil((spec.n_fft - spec.pad_samples) / spec.hop) - 1
+        longest = spec.samples(1) + spec.hop  # more than a sound of one frame has
+        self._after = math.ceil((longest + spec.pad_samples) / spec.hop) - 1
+        device, bins, keep = vocoder.window.device, spec.bins, vocoder.overlap - 1
+        self._frames = 0
+        self._mel = torch.zeros(batch, spec.mels, 0, device=device)  # a part of a block, waiting
+        self._last_mel = torch.zeros(batch, spec.mels, 1, device=device)
+        self._magnitudes = torch.zeros(batch, 0, bins, device=device)  # of the blocks in the window
+        self._spectra = torch.zeros(batch, keep, bins, dtype=torch.complex64, device=device)
+        self._previous = self._spectra
+        self._tail = torch.zeros(batch, keep * spec.hop, device=device)
+        self._skip = self._before * spec.hop + spec.pad_samples  # samples before the sound's first
+        self._given = 0
+
+    def push(self, mel: Tensor) -> Tensor:
+        """mel (M, f) to the samples (t,) that are settled by it; t may be 0."""
+        return self.push_batch(mel[None])[0]
+
+    def flush(self, total_samples: int | None = None) -> Tensor:
+        """The rest (t,). In total there are total_samples, or where that is None spec.samples(F) (a frame's
+        worth less than the longest sound with F frames). A total beyond what F frames can say is filled with
+        zeros.
+        """
+        return self.flush_batch(total_samples)[0]
+
+    @torch.no_grad()
+    def push_batch(self, mel: Tensor) -> Tensor:
+        """mel (B, M, f) to wav (B, t)."""
+        mel = mel.to(self._tail.device, torch.float32)
+        if mel.shape[-1] == 0:
+            return self._tail.new_zeros(len(self._tail), 0)
+        if self._frames == 0:
+            self._mel = mel[..., :1].expand(-1, -1, self._before)
+        self._frames += mel.shape[-1]
+        self._last_mel = mel[..., -1:]
+        return self._take(mel)
+
+    @torch.no_grad()
+    def flush_batch(self, total_samples: int | None) -> Tensor:
+        """The rest of the batch (B, t)."""
+        total = total_samples
+        if total is None:
+            total = self.spec.samples(self._frames) if self._frames else 0
+        out = [self._tail.new_zeros(len(self._tail), 0)]
+        if self._frames:
+            # Silence fills the last block and pushes the open blocks through.
+            block, ahead = self.vocoder.block_frames, self.vocoder.ahead_frames
+            waiting = self._mel.shape[-1] + self._after
+            silence = -waiting % block + ahead
+            ending = nn.functional.pad(
+                self._last_mel.expand(-1, -1, self._after), (0, silence), value=self.spec.floor
+            )
+            out.append(self._take(ending, until=total))
+        missing = total - self._given
+        out.append(self._tail.new_zeros(len(self._tail), max(0, missing)))
+        self._given = total
+        return torch.cat(out, dim=1)
+
+    def _take(self, mel: Tensor, until: int | None = None) -> Tensor:
+        """Work off whole blocks of what waits and `mel`; give their samples, at most up to the sample
+        `until`.
+        """
+        block = self.vocoder.block_frames
+        waiting = torch.cat([self._mel, mel], dim=-1)
+        whole = waiting.shape[-1] // block * block
+        self._mel = waiting[..., whole:]
+        out = [self._tail.new_zeros(len(self._tail), 0)]
+        with one_thread():
+            out += [self._advance(waiting[..., i : i + block]) for i in range(0, whole, block)]
+        wav = torch.cat(out, dim=1)
+        skipped = min(self._skip, wav.shape[1])
+        self._skip -= skipped
+        wav = wav[:, skipped:]
+        if until is not None:
+            wav = wav[:, : max(0, until - self._given)]
+        self._given += wav.shape[1]
+        return wav
+
+    def _advance(self, mel: Tensor) -> Tensor:
+        """Take in one block (B, M, block); once the window is full, settle its first block (B, block·hop)."""
+        vocoder = self.vocoder
+        block, keep = vocoder.block_frames, vocoder.overlap - 1
+        fresh = vocoder.inverse_mel(mel).transpose(1, 2)
+        phases = vocoder.first_phases(fresh, self._spectra[:, -1].angle())
+        self._magnitudes = torch.cat([self._magnitudes, fresh], dim=1)
+        self._spectra = torch.cat([self._spectra, torch.polar(fresh, phases)], dim=1)
+        self._previous = torch.cat([self._previous, torch.zeros_like(self._spectra[:, -block:])], dim=1)
+        if self._magnitudes.shape[1] < block + vocoder.ahead_frames:
+            return self._tail.new_zeros(len(mel), 0)
+        spectra, previous = vocoder.settle(self._spectra, self._magnitudes, self._previous)
+        sound = vocoder.overlap_add(spectra[:, keep : keep + block])
+        sound[:, : self._tail.shape[1]] += self._tail
+        settled = block * self.spec.hop
+        self._tail = sound[:, settled:]
+        self._spectra, self._previous = spectra[:, block:], previous[:, block:]
+        self._magnitudes = self._magnitudes[:, block:]
+        return sound[:, :settled]
