@@ -65,6 +65,9 @@ def mend(package: Path | None, undo: bool = False) -> tuple[bool, str]:
         return True, "torchaudio is not installed; nothing depends on it"
     if undo:
         return True, f"put back {len(put_back(package))} files of torchaudio's extension in {package / 'lib'}"
+    hidden = list((package / "lib").glob(f"*{ASIDE}"))
+    if hidden and not torch_is_cpu_only():  # torch has become a CUDA build since: the extension fits again
+        put_back(package)
     error = imports()
     if not error:
         return True, "torchaudio imports"

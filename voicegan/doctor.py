@@ -162,7 +162,7 @@ def check_disk() -> Finding:
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb < ENOUGH_DISK_GB:
         return Finding("disk", "warn", f"{free_gb:.1f} GB free at {folder}",
-                       f"Training wants {ENOUGH_DISK_GB:g} GB: make room, or set VOICEGAN_HOME to another disk.")  # fmt: skip
+                       f"Training wants {ENOUGH_DISK_GB:g} GB. Make room, or set VOICEGAN_HOME.")  # fmt: skip
     return Finding("disk", "ok", f"{free_gb:.0f} GB free at {folder}")
 
 
