@@ -45,7 +45,7 @@ class Timing:
 
 # A measured level says that the whole recording is at hand: larger chunks are faster, and a look-ahead of seconds lets
 # even the first word have the right loudness. Live, every hop of waiting is heard.
-MEASURED = Timing(chunk_frames=128, level_lookahead_s=4.0, level_memory_s=8.0, level_prior_s=0.005)
+MEASURED = Timing(chunk_frames=512, level_lookahead_s=4.0, level_memory_s=8.0, level_prior_s=0.005)
 LIVE = Timing(chunk_frames=16, level_lookahead_s=0.0, level_memory_s=3.0, level_prior_s=0.5)
 
 
