@@ -21,10 +21,12 @@ def compiled(function: F) -> F:
     def machine_code() -> Callable[..., Any]:
         import numba
 
+        # Sums may be taken in any order, so that they can be taken several at a time; infinities keep their meaning.
+        options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "nsz"}}
         try:
-            return numba.njit(function, cache=True, nogil=True)
+            return numba.njit(function, cache=True, **options)
         except RuntimeError:  # no place to keep it
-            return numba.njit(function, nogil=True)
+            return numba.njit(function, **options)
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
