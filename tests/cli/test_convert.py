@@ -219,7 +219,7 @@ def test_long_sounds_do_not_fill_the_memory(folder):
 
     wav = speech_like(20.0, 16000)
     with soundfile.SoundFile("long.wav", "w", 16000, 1) as file:
-        for _ in range(8):
+        for _ in range(16):
             file.write(wav)
     voice = load_voice("slt")
     record("short.wav", seconds=1.0)
@@ -228,5 +228,5 @@ def test_long_sounds_do_not_fill_the_memory(folder):
     convert_file(voice, Path("long.wav"), Path("out.wav"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert soundfile.info("out.wav").frames == 8 * len(wav)
-    assert peak < 8e6  # the whole sound is 10 MB in float32
+    assert soundfile.info("out.wav").frames == 16 * len(wav)
+    assert peak < 12e6, peak  # the whole sound is 20 MB in float32

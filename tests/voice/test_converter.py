@@ -152,7 +152,7 @@ def test_memory_does_not_grow_with_the_sound(tmp_path, net, level):
         seen: set[int] = {id(part) for part in shared}
         sizes.append(held_bytes({k: v for k, v in vars(stream).items() if k != "_voice"}, seen))
     assert streams.Stream is type(stream)
-    assert max(sizes[24:]) <= max(sizes[3:12]) * 1.05 < 3e6
+    assert max(sizes[24:]) <= max(sizes[4:20]) * 1.05 < 4e6
 
 
 class Bounded(list):
