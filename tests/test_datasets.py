@@ -68,7 +68,7 @@ def arctic(speaker):
     root = f"cmu_us_{speaker}_arctic"
     return {
         f"{root}/COPYING": b"free",
-        f"{root}/etc/txt.done.data": b'( arctic_a0001 "Of the (danger) \\"trail\\"." )\n( arctic_a0002 "Not." )\n',
+        f"{root}/etc/txt.done.data": b'( arctic_a0001 "The \\"(trail)\\"." )\n( arctic_a0002 "Not." )\n',
         f"{root}/wav/arctic_a0001.wav": b"one " + speaker.encode(),
         f"{root}/wav/arctic_a0002.wav": b"two " + speaker.encode(),
         f"{root}/lab/arctic_a0001.lab": b"",

@@ -73,7 +73,7 @@ def download(
                 _forget(part)
                 raise VoiceganError(
                     f"{url} arrived, but its checksum is wrong: it is damaged, or another file",
-                    "It was deleted. Try again later, or from another network (some answer with their own page).",
+                    "It was deleted. Try again later, or from another network (some send their own page).",
                 )
             os.replace(part, target)
             _forget(part)
@@ -210,7 +210,7 @@ def _matches(path: Path, sha256: str | None, md5: str | None) -> bool:
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Hold a lock beside the part (two processes would ruin it), which ends with the process at the latest."""
+    """Hold a lock beside the part: two processes would ruin it. It ends with its process."""
     if os.name == "nt":
         yield
         return

@@ -97,10 +97,8 @@ def summary(report: FolderReport) -> list[str]:
 
     usable, refused = len(report.usable), len(report.refused)
     warned = sum(file.verdict == "warn" for file in report.files)
-    lines = [
-        f"{len(report.files)} recordings: {usable} usable ({warned} with warnings), {refused} refused; "
-        f"{report.usable_minutes:.1f} minutes of speech."
-    ]
+    kinds = f"{usable} usable ({warned} with warnings), {refused} refused"
+    lines = [f"{len(report.files)} recordings: {kinds}; {report.usable_minutes:.1f} minutes of speech."]
     low, middle, high = report.pitch_hz
     if middle:
         lines.append(f"Pitch: mostly {low:.0f} to {high:.0f} Hz, median {middle:.0f} Hz.")

@@ -61,6 +61,6 @@ def fetch(corpus: str, speakers: str, subset: str | None, to: Path | None, mirro
         click.echo(f"{fetched.folder / speaker}: {count} recordings")
     for archive in fetched.kept:
         click.echo(
-            f"{archive} ({archive.stat().st_size / 1e9:.1f} GB) is kept for further speakers; delete it when done."
+            f"{archive} ({archive.stat().st_size / 1e9:.1f} GB) stays for other speakers; delete it when done."
         )
     click.echo(f"{chosen.title}. Licence: {chosen.licence}; {chosen.homepage}")

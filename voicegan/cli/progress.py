@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import click
 
 
 @contextmanager
@@ -28,7 +31,8 @@ def counted(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
 def transferred() -> Iterator[Callable[[str, int, int | None], None]]:
     """Bars over bytes; yields ``progress(what, done, total)``. Unwatched: one line for each thing begun."""
     watched = sys.stderr.isatty()
-    bar, current = None, ""
+    bar: Any = None
+    current = ""
 
     def progress(what: str, done: int, total: int | None) -> None:
         nonlocal bar, current
@@ -39,7 +43,7 @@ def transferred() -> Iterator[Callable[[str, int, int | None], None]]:
                 bar = None
             if not watched:
                 size = f" ({total / 1e6:.0f} MB)" if total else ""
-                print(f"{what}{size}", file=sys.stderr)
+                click.echo(f"{what}{size}", err=True)
                 return
             from tqdm import tqdm
 

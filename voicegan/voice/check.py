@@ -184,7 +184,7 @@ def findings_of(facts: Facts, *, min_s: float = MIN_S) -> list[Finding]:
     warn(
         "odd rate",
         facts.sample_rate_hz < LOW_RATE_HZ,
-        f"sampled at {facts.sample_rate_hz} Hz: sounds muffled, nothing above {facts.sample_rate_hz / 2000:g} kHz",
+        f"sampled at {facts.sample_rate_hz} Hz: muffled, nothing above {facts.sample_rate_hz / 2000:g} kHz",
         f"Use recordings of {LOW_RATE_HZ} Hz or more.",
     )
     warn(

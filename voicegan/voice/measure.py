@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ RATE_HZ, HOP = 16_000, 256  # the grid of the 16k mel preset, so that training c
 
 SILENT_DB = -70.0  # a peak under this is the hiss of a converter; the same line as in audio.files
 _DIGITAL_SILENCE_DB = -95.0  # under the noise of any microphone: gated or padded, says nothing about noise
+# To keep a decoder quiet about damaged files, the reader turns standard error aside for the whole process,
+# which two threads must not do at once. Decoding is the smallest part of the work.
+_DECODING = threading.Lock()
+_PITCH_S = 60  # of sound are searched for pitch at a time
 _FLAT_RUN = 3  # equal samples in a row at the very top: a sine of any pitch does not stay there that long
 
 
@@ -41,7 +47,8 @@ class Facts:
 
     @property
     def silent(self) -> bool:
-        return self.peak_db < SILENT_DB
+        """Nothing to be heard; a constant offset alone is not heard either."""
+        return self.peak_db < SILENT_DB or self.active_db < SILENT_DB
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)})
@@ -74,13 +81,15 @@ def measure(path: Path, rate_hz: int = RATE_HZ, hop: int = HOP) -> Measured:
     VoiceganError
         What `audio.files.Reader` raises: not readable, not audio, no frames, NaN or infinite samples.
     """
-    from ..audio import files, loudness, pitch, resample
+    from ..audio import files, loudness, resample
 
     meter, parts = _Meter(), []
-    with files.Reader(path) as reader:
+    with _DECODING:
+        reader = files.Reader(path)
+    with reader:
         info = reader.info
         resampler = resample.StreamResampler(info.sample_rate_hz, rate_hz)
-        for block in reader:
+        for block in _one_thread_at_a_time(reader):
             meter.push(block)
             parts.append(resampler.push(block))
         # Facts are cached by content: the name of the file that happened to be read is no part of them.
@@ -90,12 +99,15 @@ def measure(path: Path, rate_hz: int = RATE_HZ, hop: int = HOP) -> Measured:
     if not meter.samples or not len(wav):
         raise VoiceganError(f"{path} holds no samples", "Remove it or record it again.")
 
-    wav -= np.float32(wav.mean(dtype=np.float64))  # an offset is no sound, but it would count as level
-    silent = meter.peak_db < SILENT_DB
-    active_db = -120.0 if silent else float(max(loudness.active_level_db(wav, rate_hz), -120.0))
+    if (
+        abs(meter.dc) > 0.005
+    ):  # an offset is no sound; the mean of a clean recording is left, so zeros stay zeros
+        wav -= np.float32(meter.dc)
+    active_db = max(float(loudness.active_level_db(wav, rate_hz)), -120.0)  # it is -inf for silence
+    silent = min(meter.peak_db, active_db) < SILENT_DB
     levels = block_levels(wav, hop)
     frames = 1 + len(wav) // hop
-    found = np.zeros(frames, np.float32) if silent else _fit(pitch.f0(wav, rate_hz, hop), frames)
+    found = np.zeros(frames, np.float32) if silent else _pitch(wav, rate_hz, hop)
     voiced = found[found > 0]
     facts = Facts(
         sample_rate_hz=info.sample_rate_hz,
@@ -149,11 +161,10 @@ def write_facts(cached: Path, facts: Facts) -> None:
 
 
 def block_levels(wav: np.ndarray, hop: int) -> np.ndarray:
-    """RMS level in dB of every whole block of `hop` samples: (T // hop,), at least one."""
+    """Level in dB, any offset apart, of every whole block of `hop` samples: (T // hop,), at least one."""
     whole = len(wav) // hop
     blocks = wav[: whole * hop].reshape(whole, hop) if whole else wav[None, :]
-    power = np.einsum("bt,bt->b", blocks, blocks, dtype=np.float64) / blocks.shape[1]
-    return 10 * np.log10(power + 1e-12)
+    return 10 * np.log10(blocks.var(axis=1, dtype=np.float64) + 1e-12)
 
 
 def noise_db(levels: np.ndarray) -> float:
@@ -215,6 +226,16 @@ class _Meter:
         return self._digest.hexdigest()
 
 
+def _one_thread_at_a_time(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    waiting = iter(blocks)
+    while True:
+        with _DECODING:
+            block = next(waiting, None)
+        if block is None:
+            return
+        yield block
+
+
 def _in_runs(marked: np.ndarray, shortest: int) -> int:
     """How many of the marked samples stand in runs of at least `shortest`."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], marked.view(np.int8), [0]))))
@@ -222,10 +243,18 @@ def _in_runs(marked: np.ndarray, shortest: int) -> int:
     return int(lengths[lengths >= shortest].sum())
 
 
-def _fit(f0: np.ndarray, frames: int) -> np.ndarray:
-    """Bring a pitch track to exactly `frames`: the last frame may or may not be complete."""
-    f0 = np.asarray(f0, np.float32)[:frames]
-    return np.pad(f0, (0, frames - len(f0)))
+def _pitch(wav: np.ndarray, rate_hz: int, hop: int) -> np.ndarray:
+    """Pitch of every frame (1 + T // hop,), found a minute at a time: bounded memory."""
+    from ..audio import pitch
+
+    frames, step, around = 1 + len(wav) // hop, _PITCH_S * rate_hz // hop, rate_hz // hop
+    found = np.zeros(frames, np.float32)
+    for first in range(0, frames, step):
+        start = max(0, first - around)
+        track = pitch.f0(wav[start * hop : (first + step + around) * hop], rate_hz, hop)
+        part = track[first - start : first - start + step]
+        found[first : first + step][: len(part)] = part[: frames - first]
+    return found
 
 
 def _quantiles(voiced: np.ndarray) -> tuple[float, float, float]:
