@@ -13,7 +13,7 @@ from tiny_voices import NETS, make_voice, noise_vocoder, speech_like, tiny_nets 
 from voicegan.audio.loudness import active_level_db
 from voicegan.errors import VoiceganError
 from voicegan.voice.converter import Converter, check_rate, choose_device
-from voicegan.voice.level import EdgeFades, LevelFollower, soft_limit
+from voicegan.voice.level import EdgeFades, LevelFollower, OffsetRemover, soft_limit
 from voicegan.voice.stream import as_samples
 
 pytestmark = pytest.mark.usefixtures("tiny_nets", "noise_vocoder")
@@ -230,6 +230,18 @@ def test_the_follower_returns_every_sample(samples):
 def test_an_offset_is_not_sound(voice):
     made, _ = voice.convert(np.full(32000, 0.2, np.float32), 16000)
     assert not made.any()
+    speech = speech_like(3.0, 16000)
+    clean, offset = (voice.convert(wav, 16000)[0] for wav in (speech, speech + np.float32(0.1)))
+    assert np.sqrt(np.mean((clean - offset) ** 2)) < 0.05 * np.sqrt(np.mean(clean**2))
+
+
+def test_the_offset_is_found_at_once_and_leaves_clean_speech_alone():
+    wav = np.concatenate([np.zeros(1600, np.float32), speech_like(3.0, 16000)])
+    for offset, tolerance in ((0.0, 0.03), (0.2, 0.03)):
+        remover = OffsetRemover(16000)
+        moved = wav + np.float32(offset)
+        made = np.concatenate([remover.push(moved[at : at + 256]) for at in range(0, len(wav), 256)])
+        assert np.abs(made - wav).max() < tolerance * np.abs(wav).max()
 
 
 def test_nothing_clips_and_the_ends_do_not_click(tmp_path):

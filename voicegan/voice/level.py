@@ -19,6 +19,31 @@ _GATE_REACH = 2  # frames on both sides that hold the gate open: a spectral fram
 _KNEE = 0.9
 
 
+class OffsetRemover:
+    """Takes a constant offset (DC) out of sound, which a network would hear as a deep hum; training does so too.
+
+    The offset is the mean of what was heard: of everything for two seconds, of the last two seconds from then on. It
+    is subtracted as a line that moves from quantum to quantum, so it makes no steps.
+    """
+
+    MEMORY_S = 2.0
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._memory = self.MEMORY_S * sample_rate_hz
+        self._weight = 0.0
+        self._mean: float | None = None
+
+    def push(self, quantum: np.ndarray) -> np.ndarray:
+        """Samples (t,), t >= 1, always cut in the same way, to as many."""
+        before = self._mean
+        here = float(quantum.mean(dtype=np.float64))
+        self._weight = min(self._weight + len(quantum), self._memory)
+        share = min(1.0, len(quantum) / self._weight)
+        self._mean = here if before is None else before + share * (here - before)
+        line = np.linspace(self._mean if before is None else before, self._mean, len(quantum), endpoint=False)
+        return (quantum - line).astype(np.float32)
+
+
 class HopMeter:
     """Energy of each hop of a signal: its variance, so that an offset (DC) is not taken for sound."""
 

@@ -1,6 +1,6 @@
 """Conversion as a stream: samples of any block size in, converted samples out, in bounded memory.
 
-input → resample to the voice's rate → level → log-mel → normalise → generator → vocoder → loudness → resample back
+input → no offset → the voice's rate → level → log-mel → normalised → generator → vocoder → loudness → output's rate
 
 The samples that arrive are cut into quanta of one hop, and mel frames into windows on the absolute frame grid, so every
 part is called in the same way whatever the sizes of the blocks that are pushed: equality of the output bit for bit
@@ -23,7 +23,7 @@ from ..audio.loudness import RunningGain
 from ..audio.mel import LogMel, StreamMel
 from ..audio.resample import StreamResampler
 from ..errors import VoiceganError
-from .level import EdgeFades, LevelFollower, soft_limit
+from .level import EdgeFades, LevelFollower, OffsetRemover, soft_limit
 from .windows import Windows
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class Stream:
         self._pushed = self._emitted = 0
         self._finished = False
 
+        self._offset = OffsetRemover(rate)
         self._to_model = StreamResampler(rate, self.model_rate)
         self._gain: Gain = (
             RunningGain(level_db, self.model_rate) if isinstance(level, str) else FixedGain(level, level_db)
@@ -190,7 +191,7 @@ class Stream:
         return joined
 
     def _feed(self, quantum: np.ndarray) -> np.ndarray:
-        return self._hear(self._to_model.push(quantum))
+        return self._hear(self._to_model.push(self._offset.push(quantum)))
 
     def _hear(self, original: np.ndarray) -> np.ndarray:
         """Input at the voice's rate (t,) to output at the output's rate."""
