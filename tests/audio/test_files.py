@@ -147,6 +147,46 @@ def test_a_real_pipe_of_the_shell(tmp_path: Path) -> None:
     assert done.stderr.decode().strip() == "standard input"
 
 
+def test_a_named_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(path)
+    data = wav.header_bytes(RATE, None, None) + (tone() * 32767).astype("<i2").tobytes()
+    thread = threading.Thread(target=path.write_bytes, args=(data,))
+    thread.start()
+    samples, warnings = read_all(path)
+    thread.join()
+    assert len(samples) == RATE
+    assert warnings == []
+
+
+def test_a_flac_of_unknown_length(tmp_path: Path) -> None:
+    path = tmp_path / "unknown.flac"
+    soundfile.write(path, tone(), RATE)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the 36 bits of the number of samples
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    assert info(path).frames is None
+    samples, warnings = read_all(path)
+    assert len(samples) == RATE
+    assert warnings == []
+
+
+def test_a_reader_closes_what_it_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(), RATE)
+    stream = io.BytesIO(path.read_bytes())
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    for _ in range(5):
+        read(path)
+        read_all(Pipe(path.read_bytes()))
+        with pytest.raises(VoiceganError):
+            read(make("bad.flac", b"fLaC" + GARBAGE)(tmp_path))
+    assert before in (0, len(os.listdir("/proc/self/fd")))
+    read_all(stream)
+    assert not stream.closed
+
+
 # Faults -----------------------------------------------------------------------------------------------------
 
 

@@ -9,11 +9,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
@@ -21,6 +20,7 @@ import soundfile
 from ..errors import VoiceganError
 from . import wav
 from .channels import ChannelMix, QualityWatch
+from .decoders import AudioInfo, Decoder, PlainWavDecoder, SoundFileDecoder
 from .writing import FORMATS, Writer
 
 if TYPE_CHECKING:
@@ -44,31 +44,7 @@ _MAGIC = {
 }  # fmt: skip
 _FOREIGN = "Readable are wav, flac, ogg, opus, mp3, aiff, au, caf and w64; convert it: ffmpeg -i IN OUT.wav"
 _AGAIN = "Copy or export it again."
-# Marks the places of a buffer that the decoder has not reached: when it fails on a damaged file, what it
-# decoded before the damage is still good. Sound files hold no such number.
-_UNTOUCHED = np.float32(3.1e38)
 _READ_FRAMES = 1 << 15
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a recording's header says. frames and seconds are None for a pipe of unknown length."""
-
-    path: str
-    sample_rate_hz: int
-    channels: int
-    frames: int | None
-    seconds: float | None
-    format: str
-    subtype: str
-    comment: str | None = None
-
-
-class _Decoder(Protocol):
-    info: AudioInfo
-
-    def read(self, frames: int) -> np.ndarray: ...
-    def close(self) -> None: ...
 
 
 def info(path: Path | str) -> AudioInfo:
@@ -95,18 +71,21 @@ class Reader:
     def __init__(self, source: Path | str | BinaryIO, *, block_s: float = 10.0) -> None:
         self.warnings: list[str] = []
         self._block_s = block_s
-        self._opened: BinaryIO | None = None
         self._expected: int | None = None
-        if isinstance(source, str | Path):
-            self.name = str(source)
-            self._decoder = self._open_path(Path(source))
-        else:
-            self.name = _stream_name(source)
-            self._decoder = self._open_stream(source)
-        self.info = self._decoder.info
-        if self.info.frames == 0:
-            self.close()
-            raise VoiceganError(f"{self.name} holds no samples (0 frames)", "Remove it or record it again.")
+        self._stack = ExitStack()
+        self.name = str(source) if isinstance(source, str | Path) else _stream_name(source)
+        try:
+            if isinstance(source, str | Path):
+                self._decoder = self._open_path(Path(source))
+            else:
+                self._decoder = self._open_stream(source)
+            self._stack.callback(self._decoder.close)
+            self.info = self._decoder.info
+            if self.info.frames == 0:
+                raise self._holds_nothing()
+        except BaseException:
+            self._stack.close()
+            raise
         if self.info.sample_rate_hz < 16000:
             self.warnings.append(
                 f"{self.name} has {self.info.sample_rate_hz} samples a second: it holds nothing above "
@@ -123,9 +102,7 @@ class Reader:
 
     def close(self) -> None:
         """Close what this reader has opened (not a stream that it was given)."""
-        self._decoder.close()
-        if self._opened is not None:
-            self._opened.close()
+        self._stack.close()
 
     def __iter__(self) -> Iterator[np.ndarray]:
         size = max(1, round(self._block_s * self.info.sample_rate_hz))
@@ -143,9 +120,14 @@ class Reader:
 
     # Opening ------------------------------------------------------------------------------------------------
 
-    def _open_path(self, path: Path) -> _Decoder:
+    def _open_path(self, path: Path) -> Decoder:
         try:
-            file = open(path, "rb")  # noqa: SIM115  closed below, or kept where the decoder needs it
+            file = self._stack.enter_context(open(path, "rb"))  # noqa: SIM115
+            if not file.seekable():  # a named pipe
+                return self._open_stream(file)
+            if path.suffix.lower() == ".raw":  # soundfile would ask for rate and format instead of looking
+                raise VoiceganError(f"{path} is not audio that can be read", _FOREIGN)
+            return self._open_seekable(str(path), file)
         except FileNotFoundError:
             raise VoiceganError(f"{path} does not exist", "Check the name and the folder.") from None
         except IsADirectoryError:
@@ -154,17 +136,8 @@ class Reader:
             raise VoiceganError(
                 f"{path} cannot be read: {error.strerror}", "Check its permissions."
             ) from None
-        with ExitStack() as stack:
-            stack.enter_context(file)
-            if path.suffix.lower() == ".raw":  # soundfile would ask for rate and format instead of looking
-                raise VoiceganError(f"{path} is not audio that can be read", _FOREIGN)
-            decoder = self._open_seekable(str(path), file)
-            if isinstance(decoder, _PlainWav):
-                stack.pop_all()
-                self._opened = file
-        return decoder
 
-    def _open_stream(self, stream: BinaryIO) -> _Decoder:
+    def _open_stream(self, stream: BinaryIO) -> Decoder:
         if _seekable(stream):
             return self._open_seekable(stream, stream)
         head = wav.read_exactly(stream, 12)
@@ -176,14 +149,14 @@ class Reader:
             except wav.BrokenHeader as error:
                 raise VoiceganError(f"{self.name} has a broken WAV header: {error}", _AGAIN) from None
             if header.is_plain:
-                return _PlainWav(self.name, stream, header)
-        self._opened = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
-        self._opened.write(head)
-        shutil.copyfileobj(stream, self._opened)
-        self._opened.seek(0)
-        return self._open_seekable(self._opened, self._opened)
+                return PlainWavDecoder(self.name, stream, header)
+        copy: BinaryIO = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        copy.write(head)
+        shutil.copyfileobj(stream, copy)
+        copy.seek(0)
+        return self._open_seekable(copy, copy)
 
-    def _open_seekable(self, source: str | BinaryIO, file: BinaryIO) -> _Decoder:
+    def _open_seekable(self, source: str | BinaryIO, file: BinaryIO) -> Decoder:
         """Open `source`, a path or a stream; `file` is the same, open, to look into."""
         start = file.tell()
         head = file.read(16)
@@ -209,10 +182,10 @@ class Reader:
             if file.read(1):
                 file.seek(samples_from)
                 decoder.close()
-                return _PlainWav(self.name, file, header)
+                return PlainWavDecoder(self.name, file, header)
         return decoder
 
-    def _open_ogg(self, source: str | BinaryIO, file: BinaryIO, start: int) -> _Decoder:
+    def _open_ogg(self, source: str | BinaryIO, file: BinaryIO, start: int) -> Decoder:
         """libsndfile does not say that an Ogg file is cut off, and finds no length where it ends within a
         page.
         """
@@ -224,12 +197,9 @@ class Reader:
         if not decoder.info.frames:
             decoder.close()
             file.seek(start)
-            whole_pages = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+            whole_pages: BinaryIO = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
             whole_pages.write(file.read(end - start))
             whole_pages.seek(0)
-            if self._opened is not None:
-                self._opened.close()
-            self._opened = whole_pages
             decoder = self._open_soundfile(whole_pages, b"OggS")
         self.warnings.append(self._cut_off(decoder.info.frames or 0, decoder.info.sample_rate_hz, None))
         return decoder
@@ -237,10 +207,13 @@ class Reader:
     def _is_empty(self) -> VoiceganError:
         return VoiceganError(f"{self.name} is empty (0 bytes)", "Remove it or record it again.")
 
-    def _open_soundfile(self, source: str | BinaryIO, head: bytes) -> _Decoder:
+    def _holds_nothing(self) -> VoiceganError:
+        return VoiceganError(f"{self.name} holds no samples (0 frames)", "Remove it or record it again.")
+
+    def _open_soundfile(self, source: str | BinaryIO, head: bytes) -> Decoder:
         kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
         try:
-            return _SoundFile(self.name, source, maybe_mp3=kind in (None, "MP3"))
+            return SoundFileDecoder(self.name, source, maybe_mp3=kind in (None, "MP3"))
         except soundfile.LibsndfileError as error:
             if kind is None or (kind == "WAV" and head[8:12] != b"WAVE"):
                 raise VoiceganError(f"{self.name} is not audio that can be read", _FOREIGN) from None
@@ -264,7 +237,7 @@ class Reader:
 
     def _survey(self, mix: ChannelMix, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Find the live channels: in a first pass over a file; over the first ten seconds of a pipe."""
-        if isinstance(self._decoder, _SoundFile):
+        if isinstance(self._decoder, SoundFileDecoder):
             for block in self._samples(quiet=True):
                 mix.see(block)
             mix.decide()
@@ -296,10 +269,10 @@ class Reader:
             done += len(block)
             yield block
         if done == 0:
-            raise VoiceganError(f"{self.name} holds no samples (0 frames)", "Remove it or record it again.")
+            raise self._holds_nothing()
         expected = self._expected if self._expected is not None else self.info.frames
-        # The length of an MP3 without an index is an estimate, and its last frame may be padding.
-        slack = 0.02 * (expected or 0) + 2400 if self.info.format == "MP3" else 0
+        # Some headers are wrong by a few samples. The length of an MP3 without an index is an estimate.
+        slack = 0.02 * (expected or 0) + 2400 if self.info.format == "MP3" else self.info.sample_rate_hz / 100
         if not quiet and expected is not None and done < expected - slack:
             self.warnings.append(self._cut_off(done, self.info.sample_rate_hz, expected))
 
@@ -344,85 +317,6 @@ def find_audio(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-class _Sequential(soundfile.SoundFile):
-    """A sound file that is read from front to back.
-
-    soundfile seeks after each read of a seekable file, to where the file already is. An MP3 decoder forgets
-    its history over that and gives zeros for a while.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-
-class _SoundFile:
-    """libsndfile behind the decoder's two methods."""
-
-    def __init__(self, name: str, source: str | BinaryIO, maybe_mp3: bool) -> None:
-        with _quiet(maybe_mp3):
-            self._file = _Sequential(source)
-        file = self._file
-        self._is_mp3 = file.format in ("MP3", "MPEG")
-        frames = file.frames if 0 <= file.frames < 1 << 62 else None
-        seconds = None if frames is None else frames / file.samplerate
-        self.info = AudioInfo(
-            name,
-            file.samplerate,
-            file.channels,
-            frames,
-            seconds,
-            file.format,
-            file.subtype,
-            file.comment or None,
-        )
-        self._failed = False
-
-    def read(self, frames: int) -> np.ndarray:
-        if self._failed:
-            return np.zeros((0, self.info.channels), np.float32)
-        out = np.full((frames, self.info.channels), _UNTOUCHED, np.float32)
-        with _quiet(self._is_mp3):
-            try:
-                self._file.read(frames, dtype="float32", out=out, fill_value=_UNTOUCHED)
-            except soundfile.LibsndfileError:
-                self._failed = True
-        return out[: int((out[:, 0] != _UNTOUCHED).sum())]
-
-    def rewind(self) -> None:
-        self._failed = False
-        self._file.seek(0)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _PlainWav:
-    """A plain WAV decoded as it comes."""
-
-    def __init__(self, name: str, stream: BinaryIO, header: wav.WavHeader) -> None:
-        kind = {wav.PCM: "PCM", wav.FLOAT: "FLOAT", wav.ALAW: "ALAW", wav.ULAW: "ULAW"}[header.coding]
-        subtype = f"PCM_{'U8' if header.bits == 8 else header.bits}" if kind == "PCM" else kind
-        seconds = None if header.frames is None else header.frames / header.sample_rate_hz
-        self.info = AudioInfo(
-            name, header.sample_rate_hz, header.channels, header.frames, seconds, "WAV", subtype
-        )
-        self._stream = stream
-        self._header = header
-        self._left = header.data_bytes
-
-    def read(self, frames: int) -> np.ndarray:
-        size = frames * self._header.frame_bytes
-        data = wav.read_exactly(self._stream, size if self._left is None else min(size, self._left))
-        if self._left is not None:
-            self._left -= len(data)
-        return wav.decode(
-            data[: len(data) // self._header.frame_bytes * self._header.frame_bytes], self._header
-        )
-
-    def close(self) -> None:
-        """The stream is its owner's to close."""
-
-
 def _chain(held: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     yield from held
     yield from rest
@@ -453,20 +347,3 @@ def _stream_name(stream: BinaryIO) -> str:
         return "standard input"
     name = getattr(stream, "name", None)
     return name if isinstance(name, str) and name != "<stdin>" else "standard input"
-
-
-@contextmanager
-def _quiet(wanted: bool) -> Iterator[None]:
-    """libmpg123 writes remarks about damaged files straight to the terminal; the user gets one line, ours."""
-    if not wanted:
-        yield
-        return
-    sys.stderr.flush()
-    kept, void = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(void, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(void)

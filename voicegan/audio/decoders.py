@@ -1,0 +1,147 @@
+"""Where samples come from: libsndfile, or a plain WAV that cannot be seeked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import numpy as np
+import soundfile
+
+from . import wav
+
+# Marks the places of a buffer that the decoder has not reached: when it fails on a damaged file, what it
+# decoded before the damage is still good. Sound files hold no such number.
+_UNTOUCHED = np.float32(3.1e38)
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a recording's header says. frames and seconds are None for a pipe of unknown length."""
+
+    path: str
+    sample_rate_hz: int
+    channels: int
+    frames: int | None
+    seconds: float | None
+    format: str
+    subtype: str
+    comment: str | None = None
+
+
+class Decoder(Protocol):
+    """Hands out samples from front to back."""
+
+    info: AudioInfo
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next samples (t, channels) float32, t <= frames; none at the end or where the source is damaged."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the decoder holds."""
+        ...
+
+
+class _Sequential(soundfile.SoundFile):
+    """A sound file that is read from front to back.
+
+    soundfile seeks after each read of a seekable file, to where the file already is. An MP3 decoder forgets
+    its history over that and gives zeros for a while.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SoundFileDecoder:
+    """libsndfile behind the decoder's two methods."""
+
+    def __init__(self, name: str, source: str | BinaryIO, maybe_mp3: bool) -> None:
+        with _quiet(maybe_mp3):
+            self._file = _Sequential(source)
+        file = self._file
+        self._is_mp3 = file.format in ("MP3", "MPEG")
+        frames = file.frames if 0 <= file.frames < 1 << 62 else None
+        seconds = None if frames is None else frames / file.samplerate
+        self.info = AudioInfo(
+            name,
+            file.samplerate,
+            file.channels,
+            frames,
+            seconds,
+            file.format,
+            file.subtype,
+            file.comment or None,
+        )
+        self._failed = False
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next samples; also those that were decoded before a fault."""
+        if self._failed:
+            return np.zeros((0, self.info.channels), np.float32)
+        out = np.full((frames, self.info.channels), _UNTOUCHED, np.float32)
+        with _quiet(self._is_mp3):
+            try:
+                self._file.read(frames, dtype="float32", out=out, fill_value=_UNTOUCHED)
+            except soundfile.LibsndfileError:
+                self._failed = True
+        return out[: int((out[:, 0] != _UNTOUCHED).sum())]
+
+    def rewind(self) -> None:
+        """Begin again."""
+        self._failed = False
+        self._file.seek(0)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class PlainWavDecoder:
+    """A plain WAV decoded as it comes."""
+
+    def __init__(self, name: str, stream: BinaryIO, header: wav.WavHeader) -> None:
+        kind = {wav.PCM: "PCM", wav.FLOAT: "FLOAT", wav.ALAW: "ALAW", wav.ULAW: "ULAW"}[header.coding]
+        subtype = f"PCM_{'U8' if header.bits == 8 else header.bits}" if kind == "PCM" else kind
+        seconds = None if header.frames is None else header.frames / header.sample_rate_hz
+        self.info = AudioInfo(
+            name, header.sample_rate_hz, header.channels, header.frames, seconds, "WAV", subtype
+        )
+        self._stream = stream
+        self._header = header
+        self._left = header.data_bytes
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next samples."""
+        size = frames * self._header.frame_bytes
+        data = wav.read_exactly(self._stream, size if self._left is None else min(size, self._left))
+        if self._left is not None:
+            self._left -= len(data)
+        return wav.decode(
+            data[: len(data) // self._header.frame_bytes * self._header.frame_bytes], self._header
+        )
+
+    def close(self) -> None:
+        """The stream is its owner's to close."""
+
+
+@contextmanager
+def _quiet(wanted: bool) -> Iterator[None]:
+    """libmpg123 writes remarks about damaged files straight to the terminal; the user gets one line, ours."""
+    if not wanted or sys.stderr is None:
+        yield
+        return
+    sys.stderr.flush()
+    kept, void = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(void, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(void)
