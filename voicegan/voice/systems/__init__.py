@@ -7,8 +7,14 @@ from ...core.registry import Registry
 SYSTEMS = Registry(
     "voice system",
     {
-        "light": ("voicegan.voice.systems.light:Light", "small, streams, trains on two CPU cores; the default"),
-        "cyclegan-vc": ("voicegan.voice.systems.cyclegan_vc:CycleGANVC", "Kaneko & Kameoka 2017: gated 1-D CycleGAN"),
+        "light": (
+            "voicegan.voice.systems.light:Light",
+            "small, streams, trains on two CPU cores; the default",
+        ),
+        "cyclegan-vc": (
+            "voicegan.voice.systems.cyclegan_vc:CycleGANVC",
+            "Kaneko & Kameoka 2017: gated 1-D CycleGAN",
+        ),
         "cyclegan-vc2": (
             "voicegan.voice.systems.cyclegan_vc2:CycleGANVC2",
             "Kaneko et al. 2019: 2-1-2D generators, patches, two-step adversarial losses",

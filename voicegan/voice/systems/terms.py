@@ -29,4 +29,4 @@ def supervised(fake: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """
     weight = weight.float()
     error = (fake.float() - target.float()).abs().mean(dim=1, keepdim=True)  # (B, 1, F)
-    return (error * weight).sum() / weight.sum().clamp(min=1.0)
+    return (error * weight).sum() / weight.sum().clamp(min=1e-6)
