@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from voicegan import vocoder as vocoders
 from voicegan.audio.mel import PRESETS, MelSpec
+from voicegan.voice import library
 from voicegan.voice import pack as packs
 from voicegan.voice.pack import Pack, save_pack
 
@@ -83,7 +84,7 @@ NETS = {"tiny-local": TinyLocal, "tiny-normed": TinyNormed, "hum": Hum, "louder"
 def tiny_nets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The networks above take the place of the real table, and the user's folder is an empty one."""
     monkeypatch.setattr(packs, "network_class", NETS.__getitem__)
-    monkeypatch.setattr(packs, "_BUNDLED", tmp_path / "no bundled voices")
+    monkeypatch.setattr(library, "_BUNDLED", tmp_path / "no bundled voices")
     monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path / "home"))
 
 

@@ -168,7 +168,8 @@ def check_disk() -> Finding:
 
 def check_voices() -> Finding:
     """The voices that are installed, and whether the weights of each are those that its voice.json describes."""
-    from .voice.pack import WEIGHTS, installed
+    from .voice.library import installed
+    from .voice.pack import WEIGHTS
 
     packs, broken = installed()
     damaged = [f"{folder.name}: {error.message}" for folder, error in broken.items()]

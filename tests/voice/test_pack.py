@@ -1,10 +1,8 @@
-"""A voice on disk: saved whole, read with care, found by name."""
+"""A voice on disk: saved whole, read with care."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from voicegan import storage
 from voicegan.audio.mel import PRESETS
 from voicegan.errors import VoiceganError
 from voicegan.voice import pack as packs
-from voicegan.voice.pack import check_name, find_pack, find_voices, installed, load_pack
+from voicegan.voice.pack import check_name, load_pack
 
 pytestmark = pytest.mark.usefixtures("tiny_nets")
 
@@ -224,82 +222,11 @@ def test_a_mel_contract_with_a_foreign_key_is_refused(tmp_path):
 
 
 def test_names_that_are_no_file_names_are_refused():
-    for name in ("", ".", "..", ".hidden", "a/b", "a\\b", "-x", "a:b", "x.", "new\nline", "x" * 200):
+    for name in ("", ".", "..", ".hidden", "a/b", "a\\b", "-x", "a:b", "x.", "x ", "new\nline", "x" * 200):
         with pytest.raises(VoiceganError, match="cannot be the name"):
             check_name(name)
-    for name in ("slt", "Zoë", "VCTK p225", "a.b-c_d+e", "東京"):
+    for name in ("slt", "Zoë", "VCTK p225", "a.b-c_d+e", "東京", "p225 (take 2)"):
         assert check_name(name) == name
-
-
-def test_voices_are_found_by_name_by_folder_and_by_path(tmp_path):
-    voices = storage.home() / "voices"
-    make_voice(voices / "slt")
-    make_voice(voices / "bdl-quick", name="bdl", sources=["slt"])
-    elsewhere = make_voice(tmp_path / "else where" / "clb", name="clb")
-    assert find_voices() == {"bdl-quick": voices / "bdl-quick", "slt": voices / "slt"}
-    assert find_pack("slt").folder == voices / "slt"
-    assert find_pack("bdl").folder == find_pack("bdl-quick").folder == voices / "bdl-quick"
-    assert find_pack(str(elsewhere.folder)).name == find_pack(elsewhere.folder).name == "clb"
-
-
-def test_a_folder_of_recordings_does_not_hide_the_voice_of_that_name(tmp_path, monkeypatch):
-    make_voice(storage.home() / "voices" / "slt")
-    (tmp_path / "slt").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert find_pack("slt").folder == storage.home() / "voices" / "slt"
-
-
-def test_the_users_voice_hides_the_bundled_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(packs, "_BUNDLED", tmp_path / "bundled")
-    make_voice(tmp_path / "bundled" / "slt", card="bundled")
-    make_voice(tmp_path / "bundled" / "bdl", name="bdl")
-    make_voice(storage.home() / "voices" / "slt", card="mine")
-    assert find_pack("slt").card == "mine"
-    assert list(find_voices()) == ["bdl", "slt"]
-
-
-def test_a_source_picks_among_voices_of_one_target():
-    voices = storage.home() / "voices"
-    make_voice(voices / "slt-bdl", sources=["bdl"])
-    make_voice(voices / "slt-men", sources=["rms", "ksp"])
-    make_voice(voices / "slt-any", sources=["any"])
-    with pytest.raises(VoiceganError, match="3 voices slt.*--from one of: any, bdl, ksp, rms"):
-        find_pack("slt")
-    assert find_pack("slt", "bdl").folder.name == "slt-bdl"
-    assert find_pack("slt", "ksp").folder.name == "slt-men"
-    assert find_pack("slt", "somebody").folder.name == "slt-any"
-    with pytest.raises(VoiceganError, match="not trained to convert clb.*It has: bdl"):
-        find_pack("slt-bdl", "clb")
-    make_voice(voices / "slt-again", sources=["bdl"])
-    with pytest.raises(VoiceganError, match="Give a path: .*slt-again.*slt-bdl"):
-        find_pack("slt", "bdl")
-
-
-def test_an_unknown_name_lists_the_near_ones_and_all():
-    with pytest.raises(VoiceganError, match="none is installed. Train one"):
-        find_pack("slt")
-    make_voice(storage.home() / "voices" / "slt")
-    make_voice(storage.home() / "voices" / "bdl", name="bdl")
-    with pytest.raises(VoiceganError, match=r"no voice SLTT; did you mean slt\? Installed: bdl, slt\."):
-        find_pack("SLTT")
-    with pytest.raises(VoiceganError, match="no voice xyzzy. Installed: bdl, slt"):
-        find_pack("xyzzy")
-
-
-def test_a_damaged_voice_does_not_hide_the_others():
-    voices = storage.home() / "voices"
-    make_voice(voices / "slt")
-    make_voice(voices / "bdl", name="bdl")
-    (voices / "bdl" / "voice.json").write_text("{")
-    packs_, broken = installed()
-    assert [pack.name for pack in packs_] == ["slt"] and list(broken) == [voices / "bdl"]
-    with pytest.raises(VoiceganError, match="not valid JSON"):
-        find_pack("bdl")
-
-
-def test_listing_voices_imports_no_torch():
-    code = "import sys, voicegan; voicegan.list_voices(); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_saving_states_where_it_cannot_write(tmp_path):

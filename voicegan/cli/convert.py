@@ -64,7 +64,7 @@ def convert(
     Exit code: 0 done, 1 some recordings failed (they are named at the end), 2 nothing done.
     """
     from ..voice.batch import plan
-    from ..voice.pack import find_pack
+    from ..voice.library import find_pack
 
     rate_out = _rate(rate)
     pack = find_pack(voice, source)

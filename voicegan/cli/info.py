@@ -36,7 +36,8 @@ def info(thing: str, source: str | None, as_json: bool) -> None:
 
 def _of_voice(name: str, source: str | None) -> dict[str, Any]:
     from ..storage import sha256
-    from ..voice.pack import WEIGHTS, find_pack
+    from ..voice.library import find_pack
+    from ..voice.pack import WEIGHTS
     from .voices import facts
 
     try:

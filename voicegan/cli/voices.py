@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def voices(as_json: bool) -> None:
     """List the installed voices: whose they are, for which speakers, and where they lie."""
-    from ..voice.pack import installed, voice_folders
+    from ..voice.library import installed, voice_folders
 
     packs, broken = installed()
     if as_json:

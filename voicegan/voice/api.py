@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import VoiceganError
 from . import batch
+from .library import find_pack, installed
 from .marks import made_by
-from .pack import Pack, find_pack, installed
+from .pack import Pack
 
 if TYPE_CHECKING:
     from .converter import Converter

@@ -24,7 +24,7 @@ class Converter:
     Parameters
     ----------
     pack
-        The voice, as `pack.find_pack` or `pack.load_pack` gives it.
+        The voice, as `library.find_pack` or `pack.load_pack` gives it.
     device
         "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
     vocoder

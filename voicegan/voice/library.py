@@ -1,0 +1,96 @@
+"""Which voices are installed, and which one a name means.
+
+Several folders may hold the same target, learnt from different sources; its name is then ambiguous until a source is
+given. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from .. import storage
+from ..errors import VoiceganError
+from .pack import SETTINGS, Pack, load_pack
+
+_BUNDLED = Path(__file__).resolve().parent.parent / "voices"
+
+
+def voice_folders() -> tuple[Path, ...]:
+    """Where voices are looked for, first come first served: the user's data folder, then the package."""
+    return storage.home() / "voices", _BUNDLED
+
+
+def find_voices() -> dict[str, Path]:
+    """Installed voices: folder name to folder. The user's own hide bundled ones of the same folder name."""
+    found: dict[str, Path] = {}
+    for root in voice_folders():
+        if root.is_dir():
+            for folder in sorted(root.iterdir()):
+                if not folder.name.startswith(".") and (folder / SETTINGS).is_file():
+                    found.setdefault(folder.name, folder)
+    return dict(sorted(found.items()))
+
+
+def installed() -> tuple[list[Pack], dict[Path, VoiceganError]]:
+    """The voices that can be read, and what is wrong with the others."""
+    packs, broken = [], {}
+    for folder in find_voices().values():
+        try:
+            packs.append(load_pack(folder))
+        except VoiceganError as error:
+            broken[folder] = error
+    return packs, broken
+
+
+def find_pack(name: str | Path, source: str | None = None) -> Pack:
+    """The voice with this name (of the target, or of the folder) or at this path.
+
+    `source` picks among voices that share a target. Raises VoiceganError for an unknown name (the near ones and
+    what is installed are listed), an ambiguous one (the choices are listed) and a source that the voice lacks.
+    """
+    if isinstance(name, Path) or os.sep in name or (Path(name) / SETTINGS).is_file():
+        return _with_source([load_pack(Path(name).expanduser())], str(name), source)
+    packs, broken = installed()
+    named = [pack for pack in packs if pack.name == name] or [
+        pack for pack in packs if pack.folder.name == name
+    ]
+    if named:
+        return _with_source(named, name, source)
+    for folder, error in broken.items():
+        if folder.name == name:
+            raise error
+    raise _unknown(name, packs)
+
+
+def _with_source(packs: list[Pack], name: str, source: str | None) -> Pack:
+    matching = packs if source is None else [pack for pack in packs if pack.speaks_from(source)]
+    if source is not None and any(source in pack.sources for pack in matching):
+        matching = [
+            pack for pack in matching if source in pack.sources
+        ]  # made for it, rather than for anybody
+    known = ", ".join(sorted({origin for pack in packs for origin in pack.sources}))
+    if not matching:
+        raise VoiceganError(f"the voice {name} was not trained to convert {source}", f"It has: {known}.")
+    if len(matching) > 1:
+        if len({pack.sources for pack in matching}) == len(matching):
+            raise VoiceganError(
+                f"there are {len(matching)} voices {name}", f"Choose with --from one of: {known}."
+            )
+        folders = ", ".join(str(pack.folder) for pack in matching)
+        raise VoiceganError(
+            f"there are {len(matching)} voices {name} from the same source", f"Give a path: {folders}."
+        )
+    return matching[0]
+
+
+def _unknown(name: str, packs: list[Pack]) -> VoiceganError:
+    names = sorted({pack.name for pack in packs} | {pack.folder.name for pack in packs})
+    near = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=3, cutoff=0.5)
+    meant = [known for known in names if known.lower() in near]
+    if not names:
+        hint = "Train one: voicegan train --a DIR --b DIR."
+        return VoiceganError(f"there is no voice {name}; none is installed", hint)
+    message = f"there is no voice {name}" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
+    return VoiceganError(message, f"Installed: {', '.join(names)}.")
