@@ -157,6 +157,10 @@ def _explain(cls: type[Config], error: pydantic.ValidationError, source: str) ->
         hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(cls.model_fields)}."
         return VoiceganError(f"{place}unknown key {key!r}", hint)
     expected = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "missing" and isinstance(fault["loc"][-1], int):  # a place in a tuple
+        return VoiceganError(
+            f"{place}{key.rpartition('.')[0]} = {fault['input']!r} is wrong", "Expected: more values."
+        )
     if fault["type"] == "missing":
         return VoiceganError(f"{place}key {key!r} is missing", "It has no default: set it.")
     if not key:  # a rule between several keys, raised by a validator of the whole model
