@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from ..errors import VoiceganError
@@ -40,7 +42,8 @@ def choose_precision(precision: str, accelerator: str) -> str:
     ``auto`` takes bf16 where the hardware has it. Weights, optimizers and penalties stay in fp32 throughout.
     """
     if precision == "auto":
-        has_bf16 = {"cpu": cpu_has_bf16, "cuda": torch.cuda.is_bf16_supported}.get(accelerator, bool)()
+        cuda_has_bf16 = partial(torch.cuda.is_bf16_supported, including_emulation=False)
+        has_bf16 = {"cpu": cpu_has_bf16, "cuda": cuda_has_bf16}.get(accelerator, bool)()
         precision = "bf16" if has_bf16 else "fp32"
     if precision not in PRECISIONS:
         raise VoiceganError(f"no precision is called {precision!r}", "Choose auto, bf16 or fp32.")

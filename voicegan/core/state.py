@@ -24,6 +24,10 @@ FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})-([0-9a-f]{16})\.pt")
 
 
+class NewerFormat(VoiceganError):
+    """A checkpoint that is whole, but written in a format that this version does not know."""
+
+
 def save(folder: Path, step: int, payload: Mapping[str, Any], *, keep: int = 2, best: int | None = None) -> Path:
     """Write a checkpoint, then remove the older ones that are no longer needed.
 
@@ -45,7 +49,10 @@ def save(folder: Path, step: int, payload: Mapping[str, Any], *, keep: int = 2, 
     data = buffer.getvalue()
     path = folder / f"step-{step:08d}-{sha256(data)[:16]}.pt"
     write_atomic(path, data)
-    prune(folder, keep=keep, protected=() if best is None else (best,))
+    for later, other in found(folder):
+        if later > step:  # of an earlier attempt that this run does not continue
+            other.unlink(missing_ok=True)
+    prune(folder, keep=keep, protected=(step,) if best is None else (step, best))
     return path
 
 
@@ -60,7 +67,9 @@ def found(folder: Path) -> list[tuple[int, Path]]:
 
 
 def prune(folder: Path, *, keep: int, protected: Collection[int] = ()) -> None:
-    """Remove all but the newest ``keep`` checkpoints; those of protected steps stay."""
+    """Remove all but the newest ``keep`` checkpoints, and what killed writers left; protected steps stay."""
+    for part in folder.glob(".step-*.part.pt"):
+        part.unlink(missing_ok=True)
     for step, path in found(folder)[max(1, keep) :]:
         if step not in protected:
             path.unlink(missing_ok=True)
@@ -88,9 +97,12 @@ def load(path: Path) -> dict[str, Any]:
         raise VoiceganError(
             f"{path} is no checkpoint that can be read ({type(error).__name__})", "Use an earlier checkpoint."
         ) from None
-    if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-        version = payload.get("format") if isinstance(payload, dict) else None
-        raise VoiceganError(f"{path} has format {version}; this version reads {FORMAT}", "Update voicegan.")
+    if not isinstance(payload, dict) or not isinstance(payload.get("format"), int):
+        raise VoiceganError(f"{path} is no checkpoint of voicegan", "Use an earlier checkpoint.")
+    if payload["format"] != FORMAT:
+        raise NewerFormat(
+            f"{path} has format {payload['format']}; this version reads {FORMAT}", "Update voicegan."
+        )
     return payload
 
 
@@ -111,6 +123,8 @@ def latest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     for _, path in checkpoints:
         try:
             return path, load(path)
+        except NewerFormat:
+            raise
         except VoiceganError as error:
             log.warning("%s; trying the one before it", error.message)
     if checkpoints:

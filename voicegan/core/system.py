@@ -7,7 +7,7 @@ whose loss functions read like the equations of its paper.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -83,11 +83,13 @@ class Scratch(dict[str, Any]):
 def _detached(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach()
-    if isinstance(value, Logits):
-        return Logits(_detached(value.scores), _detached(value.features), _detached(dict(value.heads)))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _detached(getattr(value, f.name)) for f in fields(value)})
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
+        return type(value)(*(_detached(item) for item in value))
     if isinstance(value, (tuple, list)):
         return type(value)(_detached(item) for item in value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _detached(item) for key, item in value.items()}
     return value
 
@@ -190,6 +192,12 @@ class System(nn.Module):
         """
         self.averages[name] = frozen_copy(getattr(self, name))
         self._half_lives[name] = half_life
+
+    def train(self, mode: bool = True) -> System:
+        """Switch the networks; the averages always stay in eval mode."""
+        super().train(mode)
+        self.averages.eval()
+        return self
 
     def averaged(self) -> Iterator[tuple[nn.Module, nn.Module, float]]:
         """Yield (average, network, half-life in samples) for each averaged network."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+import os
 import signal
 import threading
 import time
@@ -32,7 +34,7 @@ class TrainerConfig(Config):
 
     steps: int = pydantic.Field(1000, ge=1)
     batch: int = pydantic.Field(8, ge=1)  # samples a step, over all ranks
-    seed: int = 0
+    seed: int = pydantic.Field(0, ge=0, lt=2**62)
     device: str = "auto"
     devices: int = pydantic.Field(1, ge=1)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -145,7 +147,8 @@ class Trainer:
         line = ProgressLine(self.config.steps, self.step) if self.fabric.is_global_zero and not quiet else None
         began = time.monotonic()
         with _signals() as received:
-            while self.step < self.config.steps and not self._stop(received):
+            stopped = False
+            while self.step < self.config.steps and not (stopped := self._anywhere(bool(received))):
                 self.train_step()
                 last = self.step == self.config.steps
                 if last or self.step % self.config.log_every == 0:
@@ -157,13 +160,14 @@ class Trainer:
                         line.show(self.step, values, force=last)
                 if last or self.step % self.config.check_every == 0:
                     self._check(writers, line)
-            if self._stop(received) and self.step < self.config.steps:
+            if stopped:
+                self._logged()  # refuses to save what has diverged
                 self.save()
         if line:
             line.close()
         return Outcome(
             self.step,
-            received[0] if received and self.step < self.config.steps else None,
+            (received[0] if received else signal.SIGTERM) if stopped else None,
             int(self.best["step"]) if self.best else None,
             self.best.get("score"),
         )
@@ -225,9 +229,10 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         with self.fabric.autocast():
             terms = phase.loss(batch, scratch, progress)
-        total = sum(term for term in terms.values() if term.requires_grad)
-        if isinstance(total, Tensor):
-            total.backward()
+        trained = [term.float() for term in terms.values() if term.requires_grad]
+        if not trained:
+            raise ValueError(f"phase {phase.name!r}: no term depends on what {phase.optimizer!r} trains")
+        torch.stack(trained).sum().backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self._average_gradients(parameters)
         if spec.clip_norm is not None and parameters:
@@ -238,7 +243,7 @@ class Trainer:
             for action in phase.after:
                 action()
         for name, term in terms.items():
-            self._note(f"{phase.name}/{name}", term.detach())
+            self._note(f"{phase.name}/{name}", term.detach().float())
 
     def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Average over the ranks with one reduction of one flat tensor."""
@@ -261,14 +266,15 @@ class Trainer:
         values = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums.clear()
         self._counts.clear()
-        for name, value in values.items():
-            if not abs(value) < float("inf"):  # true for NaN as well
-                saved = state.found(self.folder)
-                where = f"the checkpoint of step {saved[0][0]} is good" if saved else "nothing was saved yet"
-                raise VoiceganError(
-                    f"training diverged: {name} is {value} at step {self.step} ({where})",
-                    "Lower the learning rates or try --set trainer.precision=fp32, then --resume.",
-                )
+        broken = next((name for name, value in values.items() if not abs(value) < float("inf")), None)
+        if self._anywhere(broken is not None):  # all ranks stop together, or the others would wait for ever
+            saved = state.found(self.folder)
+            where = f"the checkpoint of step {saved[0][0]} is good" if saved else "nothing was saved yet"
+            what = f"{broken} is {values[broken]}" if broken else "a loss on another device is not finite"
+            raise VoiceganError(
+                f"training diverged: {what} at step {self.step} ({where})",
+                "Lower the learning rates or try --set trainer.precision=fp32, then --resume.",
+            )
         return values
 
     def _writers(self) -> list[MetricsFile | TensorBoard]:
@@ -319,13 +325,18 @@ class Trainer:
             if ranks:  # buffers such as pools differ between ranks
                 self.system.load_state_dict(ranks[self.fabric.global_rank % len(ranks)], strict=False)
             for name, optimizer in self.optimizers.items():
+                # What was averaged comes from the checkpoint; betas and the like from this run's config.
+                groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
                 optimizer.load_state_dict(saved["optimizers"][name])
+                for group, configured in zip(optimizer.param_groups, groups, strict=True):
+                    group.update(configured)
         except (RuntimeError, KeyError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise VoiceganError(
                 f"the checkpoint does not belong to this system: {first}", "Resume with the settings of its run."
             ) from error
         self.step, self.seen, self.best = int(saved["step"]), int(saved["seen"]), dict(saved["best"])
+        self.facts.update(saved["facts"])
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -373,12 +384,12 @@ class Trainer:
             for tensor in self.system.state_dict().values():
                 tensor.copy_(self.fabric.broadcast(tensor))
 
-    def _stop(self, received: list[int]) -> bool:
-        """Whether any rank was asked to stop."""
+    def _anywhere(self, here: bool) -> bool:
+        """Whether something holds on any rank; asked by all ranks at the same moment."""
         if self.fabric.world_size == 1:
-            return bool(received)
-        asked = torch.tensor(float(bool(received)), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(asked, reduce_op="sum") > 0)
+            return here
+        flag = torch.tensor(float(here), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(flag, reduce_op="sum") > 0)
 
     def _wait(self) -> None:
         if self.fabric.device.type == "cuda":
@@ -391,15 +402,19 @@ def launch(config: TrainerConfig) -> Fabric:
     Under torchrun the ranks exist already, and Fabric joins them.
     """
     accelerator = choose_accelerator(config.device)
-    if accelerator == "cuda" and config.devices > torch.cuda.device_count():
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", config.devices))  # set by torchrun
+    if accelerator == "cuda" and devices > torch.cuda.device_count():
         raise VoiceganError(
-            f"{config.devices} devices were asked for; this machine has {torch.cuda.device_count()}",
+            f"{devices} devices were asked for; this machine has {torch.cuda.device_count()}",
             "Choose a smaller --devices.",
         )
+    several = devices > 1 or int(os.environ.get("WORLD_SIZE", 1)) > 1
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision each time
     fabric = Fabric(
         accelerator=accelerator,
-        devices=config.devices,
-        strategy="ddp" if config.devices > 1 else "auto",
+        devices=devices,
+        num_nodes=int(os.environ.get("WORLD_SIZE", devices)) // devices,
+        strategy="ddp" if several else "auto",
         precision=choose_precision(config.precision, accelerator),  # type: ignore[arg-type]
     )
     fabric.launch()

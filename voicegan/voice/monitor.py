@@ -1,0 +1,178 @@
+"""What is looked at while a voice trains: figures on held-out speech, pictures, and warnings in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..core.log import MetricsFile
+from ..core.system import Progress, System
+from .batches import normalised
+from .corpus import Speaker, Utterance
+from .parallel import Pair, Parallel
+from .validation import content_drift, frechet_cepstra, parallel_mcd
+
+UTTERANCES = 12  # held-out utterances a side that are converted at each check
+DRIFT_DB = 10.0  # how many dB of distance losing all of the content is worth
+UNCHANGED = 0.1  # mean change of a normalised mel under which nothing was converted
+PATIENCE = 6  # checks without improvement after which more training is unlikely to pay
+
+
+class Monitor:
+    """Judge both directions at each check of a run.
+
+    ``score``, which chooses the best checkpoint, is the mean over both directions of
+
+    - with parallel held-out sentences: the mel-cepstral distortion to the target's own reading, in dB;
+    - else: the Fréchet distance of cepstral frames to the target's held-out speech, in dB, plus ten times
+      the share of the source's course over time that was lost (``content_drift``), so that a generator
+      that babbles in the right voice does not win.
+    """
+
+    def __init__(
+        self,
+        a: Speaker,
+        b: Speaker,
+        parallel: Parallel | None,
+        names: tuple[str, str],
+        folder: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self.names, self.folder, self.say = names, folder, say
+        pairs = parallel.held_out[:UTTERANCES] if parallel else []
+        self.directions = (
+            _Direction("g_ab", a, b, [(p.index_a, p.index_b) for p in pairs]),
+            _Direction("g_ba", b, a, [(p.index_b, p.index_a) for p in pairs]),
+        )
+        self.scores: list[float] = []
+        self._warned: set[str] = set()
+        self.untrained = self._untrained()
+
+    def validate(self, system: System, progress: Progress, *, rehearsal: bool = False) -> dict[str, float]:
+        """Measure both generators; draw a picture; warn. ``rehearsal`` leaves no trace."""
+        values: dict[str, float] = {}
+        for label, direction in zip(("ab", "ba"), self.directions, strict=True):
+            device = next(system.parameters()).device
+            converted = direction.convert(system.best(direction.network), device)
+            values |= {f"{name}_{label}": value for name, value in direction.judge(converted).items()}
+            values[f"change_{label}"] = direction.change(converted)
+            if not rehearsal:
+                self._picture(direction, converted[0], progress.step)
+        values["score"] = float(np.mean([values["score_ab"], values["score_ba"]]))
+        if not rehearsal:
+            self.scores.append(values["score"])
+            self._warn(values, progress)
+        return values
+
+    def recall(self, metrics: Path, step: int) -> None:
+        """Take up the scores of a run that resumes at ``step``."""
+        if metrics.exists():
+            series = MetricsFile(metrics, step).series().get("validation/score", [])
+            self.scores = [value for _, value in series]
+
+    def curves(self) -> None:
+        """Draw the losses and the validation over the run."""
+        from ..pictures import curves
+
+        series = MetricsFile(self.folder / "metrics.jsonl", 2**62).series()
+        losses = {k: v for k, v in series.items() if "/" in k and not k.startswith("validation/")}
+        checks = {k.removeprefix("validation/"): v for k, v in series.items() if k.startswith("validation/")}
+        for name, chosen in (("losses", losses), ("validation", checks)):
+            if any(len(points) > 1 for points in chosen.values()):
+                curves(chosen, self.folder / f"{name}.png", title=f"{self.names[0]} and {self.names[1]}: {name}")
+
+    def _untrained(self) -> float:
+        """The score of the trivial conversion: the target's mean and deviation per bin, nothing else."""
+        judged = [d.judge([d.back(mel) for mel in d.sources]) for d in self.directions]
+        return float(np.mean([values["score"] for values in judged]))
+
+    def _picture(self, direction: _Direction, converted: np.ndarray, step: int) -> None:
+        from ..pictures import mel_picture
+
+        source, target = direction.pictured()
+        rows = [("source", source), ("converted", converted), ("target", target)]
+        towards = self.names[1] if direction.network == "g_ab" else self.names[0]
+        mel_picture(rows, self.folder / "samples" / f"to-{towards}-{step:07d}.png")
+
+    def _warn(self, values: Mapping[str, float], progress: Progress) -> None:
+        if progress.fraction >= 0.25:
+            for label, name in (("ab", self.names[1]), ("ba", self.names[0])):
+                if values[f"change_{label}"] < UNCHANGED:
+                    self._once(
+                        f"identity-{label}",
+                        f"the conversion to {name} hardly changes its input: training may have collapsed to "
+                        "identity. Lower model.identity and model.cycle, or give more varied recordings.",
+                    )
+            if values["score"] > 1.3 * self.untrained:
+                self._once(
+                    "diverged",
+                    f"the validation score ({values['score']:.2f}) is worse than matching averages alone "
+                    f"({self.untrained:.2f}): training is diverging. Lower model.lr_g and model.lr_d.",
+                )
+        best = int(np.argmin(self.scores))
+        if len(self.scores) - 1 - best >= PATIENCE:
+            self._once(
+                f"stalled-{best}",
+                f"no better since {len(self.scores) - 1 - best} checks: more training is unlikely to help. "
+                "The best voices are kept; stop with Ctrl-C when you like.",
+            )
+
+    def _once(self, key: str, text: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            self.say(f"warning: {text}")
+
+
+class _Direction:
+    """One generator's held-out work: sources, and what to compare the results with."""
+
+    def __init__(self, network: str, source: Speaker, target: Speaker, pairs: list[tuple[int, int]]) -> None:
+        self.network, self.source, self.target = network, source, target
+        kept, wanted = _aside(source), _aside(target)
+        if pairs:
+            self.utterances = [kept[i] for i, _ in pairs]
+            self.targets = [wanted[j] for _, j in pairs]
+        else:
+            self.utterances, self.targets = kept[:UTTERANCES], wanted
+        self.paired = bool(pairs)
+        self.sources = [normalised(source, u.mel) for u in self.utterances]
+
+    def back(self, mel: np.ndarray) -> np.ndarray:
+        """Turn a normalised mel into the target's log-mel."""
+        return mel * self.target.std[:, None] + self.target.mean[:, None]
+
+    def convert(self, generator: nn.Module, device: torch.device) -> list[np.ndarray]:
+        """Convert every source utterance to the target's log-mel, each ``(M, F)``."""
+        results = []
+        for mel in self.sources:
+            output: Tensor = generator(torch.from_numpy(mel)[None].to(device))
+            results.append(self.back(output[0].float().cpu().numpy()))
+        return results
+
+    def judge(self, converted: list[np.ndarray]) -> dict[str, float]:
+        """Distances to the target; ``score`` among them, lower being better."""
+        targets = [u.mel for u in self.targets]
+        drift = float(np.mean([content_drift(u.mel, c) for u, c in zip(self.utterances, converted, strict=True)]))
+        if self.paired:
+            mcd = parallel_mcd(zip(converted, targets, strict=True))
+            return {"mcd": mcd, "drift": drift, "score": mcd}
+        distance = frechet_cepstra(converted, targets)
+        return {"frechet": distance, "drift": drift, "score": distance + DRIFT_DB * drift}
+
+    def change(self, converted: list[np.ndarray]) -> float:
+        """Mean absolute change of the normalised mel: 0 for a generator that does nothing."""
+        pairs = zip(self.sources, converted, strict=True)
+        return float(np.mean([np.abs(normalised(self.target, c) - s).mean() for s, c in pairs]))
+
+    def pictured(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first source and a target to see it beside."""
+        return self.utterances[0].mel, self.targets[0].mel
+
+
+def _aside(speaker: Speaker) -> list[Utterance]:
+    """The utterances kept aside; without any, the first that train, which is better than blindness."""
+    return speaker.held_out or speaker.utterances[:UTTERANCES]

@@ -1,0 +1,328 @@
+"""From two folders of recordings to two voices: the plan, the material, the run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import torch
+
+from .. import __version__, config, storage
+from ..config import Config
+from ..core import state
+from ..core.log import clock
+from ..core.random import derive
+from ..core.system import Progress, System
+from ..core.trainer import Outcome, Trainer, TrainerConfig
+from ..errors import VoiceganError
+from . import release
+from .batches import TwoSpeakers
+from .corpus import CorpusConfig, Speaker, load_speaker
+from .monitor import Monitor
+from .parallel import Parallel, ParallelVerdict, align_speakers, is_parallel
+from .systems import SYSTEMS
+from .systems.base import VoiceSystem
+
+log = logging.getLogger(__name__)
+
+PLAN = "plan.json"
+PLAN_FORMAT = 1
+CHECKS = 20  # validations over a run, unless trainer.check_every says otherwise
+
+
+class SideConfig(Config):
+    """Which recordings of one folder are used: names or patterns such as ``arctic_a00??``."""
+
+    files: tuple[str, ...] | None = None  # those that train; by default all that are not held out
+    held_out: tuple[str, ...] | None = None  # those kept aside; by default a share chosen by name
+
+
+class TrainingConfig(Config):
+    """Everything that a voice training can be told."""
+
+    system: str = "light"
+    model: dict[str, Any] = {}  # the system's own settings
+    corpus: CorpusConfig = CorpusConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    a: SideConfig = SideConfig()
+    b: SideConfig = SideConfig()
+    parallel: Literal["auto", "on", "off"] = "auto"  # use pairs of the same sentence where there are any
+    vocoder: str = "griffin-lim"
+    licences: tuple[str, ...] = ()  # of the recordings; written into the voices
+    consent: str = ""  # a word on the speakers' consent; written into the voices
+
+    @pydantic.field_validator("system")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
+        return name
+
+
+def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
+    """Fill in what was not said: the system's own step count and batch, its settings' defaults, the cadence.
+
+    Raises
+    ------
+    VoiceganError
+        A key is unknown or a value wrong.
+    """
+    chosen = config.build(TrainingConfig, values, source)
+    kind = SYSTEMS.get(chosen.system)
+    trainer = {**kind.trainer_defaults, **values.get("trainer", {})}
+    trainer.setdefault("check_every", max(20, min(1000, int(trainer["steps"]) // CHECKS)))
+    try:
+        model = config.build(kind.Config, chosen.model, source)
+    except VoiceganError as error:
+        raise VoiceganError(f"model settings of {chosen.system}: {error.message}", error.hint) from None
+    return config.build(
+        TrainingConfig,
+        {**chosen.model_dump(mode="json"), "model": model.model_dump(mode="json"), "trainer": trainer},
+        source,
+    )
+
+
+@dataclass(frozen=True)
+class Material:
+    """Two speakers, loaded, and their pairs where both read the same sentences."""
+
+    a: Speaker
+    b: Speaker
+    verdict: ParallelVerdict | None
+    parallel: Parallel | None
+
+
+def gather(
+    a: Path,
+    b: Path,
+    settings: TrainingConfig,
+    *,
+    names: tuple[str, str] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Material:
+    """Load both folders, and align them where they are parallel.
+
+    Raises
+    ------
+    VoiceganError
+        A folder has too little that can be used, both are the same, or pairs are asked for
+        (``parallel = "on"``) and there are none.
+    """
+    if a.resolve() == b.resolve():
+        raise VoiceganError(f"both folders are {a}", "Give one folder for each speaker.")
+    sides = []
+    for folder, side in ((a, settings.a), (b, settings.b)):
+        sides.append(
+            load_speaker(
+                folder,
+                settings.corpus,
+                files=list(side.files) if side.files is not None else None,
+                held_out_files=list(side.held_out) if side.held_out is not None else None,
+                progress=progress,
+            )
+        )
+    verdict, parallel = None, None
+    if settings.parallel != "off":
+        verdict = is_parallel(*sides)
+        if verdict.parallel:
+            parallel = align_speakers(*sides, progress=progress)
+        elif settings.parallel == "on":
+            raise VoiceganError(f"{a} and {b} are not parallel: {verdict.reason}", "Set parallel to auto.")
+    if parallel is not None and not parallel.pairs:
+        parallel = None
+    return Material(sides[0], sides[1], verdict, parallel)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run keeps its state and its voices."""
+
+    run: Path
+    voices: Path
+
+    @classmethod
+    def of(cls, names: tuple[str, str], system: str, out: Path | None) -> Places:
+        """Under ``out`` where one is given, else under the user's data folder."""
+        if out is not None:
+            return cls(out / "run", out)
+        return cls(storage.home() / "runs" / f"{names[0]}-{names[1]}-{system}", storage.home() / "voices")
+
+
+def make_system(settings: TrainingConfig, mels: int) -> VoiceSystem:
+    """Build the system with weights that depend on the seed alone."""
+    kind = SYSTEMS.get(settings.system)
+    torch.manual_seed(derive(settings.trainer.seed, "weights"))
+    system: VoiceSystem = kind(mels, config.build(kind.Config, settings.model))
+    return system
+
+
+class Training:
+    """A voice training: made from its plan, begun or resumed, run to its end.
+
+    Parameters
+    ----------
+    material : Material
+        What :func:`gather` loaded.
+    settings : TrainingConfig
+        What :func:`resolve` resolved.
+    names : tuple of str
+        What the two speakers, hence the voices, are called.
+    places : Places
+        Where everything goes.
+    command : str
+        The command line, for the voices' cards.
+    say : callable
+        Prints one line to the user.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        settings: TrainingConfig,
+        names: tuple[str, str],
+        places: Places,
+        *,
+        command: str = "",
+        say: Callable[[str], None] = log.info,
+    ) -> None:
+        self.material, self.settings, self.names, self.places = material, settings, names, places
+        self.command = command
+        self.say = say if _first_rank() else lambda text: None
+        self.system = make_system(settings, material.a.spec.mels)
+        source = TwoSpeakers(material.a, material.b, self.system.crop_frames, material.parallel)
+        self.monitor = Monitor(material.a, material.b, material.parallel, names, places.run, self.say)
+        self.trainer = Trainer(
+            self.system,
+            source,
+            settings.trainer,
+            places.run,
+            validate=self.monitor.validate,
+            on_best=self._release,
+            facts={"seconds": 0.0},
+        )
+        self._began = time.monotonic()
+
+    def choose_steps(self, minutes: float) -> int:
+        """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
+        step_s = self.trainer.measure()
+        began = time.perf_counter()
+        with torch.no_grad():
+            self.monitor.validate(self.system.eval(), self.trainer.progress, rehearsal=True)
+        check_s = time.perf_counter() - began
+        steps = max(CHECKS, int((minutes * 60 - CHECKS * check_s) / step_s))
+        every = max(1, steps // CHECKS)
+        self._set_trainer(steps=steps, check_every=every)
+        self.say(f"{minutes:g} minutes are {steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)")
+        return steps
+
+    def save_plan(self) -> None:
+        """Write the plan, from which ``--resume`` continues."""
+        if _first_rank():
+            storage.write_json(
+                self.places.run / PLAN,
+                {
+                    "format": PLAN_FORMAT,
+                    "version": __version__,
+                    "names": list(self.names),
+                    "folders": [str(self.material.a.folder), str(self.material.b.folder)],
+                    "command": self.command,
+                    "settings": self.settings.model_dump(mode="json"),
+                },
+            )
+
+    def resume(self) -> bool:
+        """Take up the newest checkpoint; return whether there was one."""
+        found = self.trainer.resume()
+        self.monitor.recall(self.places.run / "metrics.jsonl", self.trainer.step)
+        return found
+
+    def run(self, *, quiet: bool = False) -> Outcome:
+        """Train to the end, releasing both voices whenever they are better than before."""
+        self._began = time.monotonic() - float(self.trainer.facts["seconds"])
+        outcome = self.trainer.fit(quiet=quiet)
+        if _first_rank():
+            self.monitor.curves()
+        return outcome
+
+    def _set_trainer(self, **values: Any) -> None:
+        trainer = config.build(TrainerConfig, {**self.settings.trainer.model_dump(), **values})
+        self.settings = self.settings.model_copy(update={"trainer": trainer})
+        self.trainer.config = trainer
+
+    def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
+        seconds = time.monotonic() - self._began
+        self.trainer.facts["seconds"] = seconds
+        for target in (1, 0):
+            release.save_voice(
+                release.folder_of(self.places.voices, self.names, target),
+                system=self.system,
+                material=self.material,
+                settings=self.settings,
+                names=self.names,
+                target=target,
+                facts={
+                    "steps": self.trainer.step,
+                    "planned_steps": self.settings.trainer.steps,
+                    "minutes": round(seconds / 60, 1),
+                    "command": self.command,
+                    "validation": {name: round(value, 4) for name, value in values.items()},
+                },
+            )
+
+
+def read_plan(run: Path) -> dict[str, Any]:
+    """Read what a run was started with. Raises VoiceganError where there is none, or of a newer format."""
+    if not (run / PLAN).is_file():
+        raise VoiceganError(f"{run} holds no training to resume", "Start it without --resume.")
+    plan: dict[str, Any] = storage.read_json(run / PLAN)
+    if plan.get("format") != PLAN_FORMAT:
+        raise VoiceganError(f"{run / PLAN} has format {plan.get('format')}", "Update voicegan.")
+    return plan
+
+
+def has_state(run: Path) -> bool:
+    """Whether a run was begun there and got as far as a checkpoint."""
+    return bool(state.found(run))
+
+
+def clear(run: Path) -> None:
+    """Remove the state of an earlier run, so that a new one starts from nothing."""
+    for _, path in state.found(run):
+        path.unlink()
+    for name in ("metrics.jsonl", PLAN):
+        (run / name).unlink(missing_ok=True)
+
+
+def describe(material: Material, settings: TrainingConfig, names: Sequence[str]) -> list[str]:
+    """Say in a few lines what will be trained on what."""
+    lines = []
+    for name, speaker in zip(names, (material.a, material.b), strict=True):
+        refused = f", {len(speaker.refused)} files refused" if speaker.refused else ""
+        lines.append(
+            f"{name}: {len(speaker.utterances)} utterances, {speaker.minutes:.1f} min to train on; "
+            f"{len(speaker.held_out)} held out{refused}"
+        )
+    if material.parallel is not None:
+        count = len(material.parallel.pairs)
+        lines.append(f"parallel: {count} sentences are read by both; each helps as an aligned pair")
+    elif material.verdict is not None and material.verdict.matching:
+        lines.append(f"not parallel: {material.verdict.reason}")
+    else:
+        lines.append("not parallel: the folders are taken as unrelated sentences")
+    trainer = settings.trainer
+    lines.append(f"system {settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}")
+    return lines
+
+
+def estimate(training: Training) -> str:
+    """Say how long the run will take here, by measuring two steps."""
+    return clock(training.trainer.measure(steps=2, warm_up=1) * training.settings.trainer.steps)
+
+
+def _first_rank() -> bool:
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
