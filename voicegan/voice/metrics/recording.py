@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...audio import pitch
 from ...audio.loudness import active_level_db
 from ...audio.mel import PRESETS, LogMel
+from ...audio.pitch import f0
 from ...audio.resample import resample
 from ...errors import VoiceganError
 from .prosody import compare_pitch
@@ -53,7 +53,7 @@ class Recording:
     @cached_property
     def f0_hz(self) -> Floats:
         """Pitch in Hz on the frames of the log-mel (F,), 0 where unvoiced."""
-        contour = pitch.f0(self.wav, RATE_HZ, self.spec.hop, F0_MIN_HZ, F0_MAX_HZ)
+        contour = f0(self.wav, RATE_HZ, self.spec.hop, F0_MIN_HZ, F0_MAX_HZ)
         frames = self.mel.shape[1]
         return np.pad(contour, (0, max(0, frames - len(contour))))[:frames]
 
