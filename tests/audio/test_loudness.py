@@ -95,3 +95,13 @@ def test_silence_is_not_made_loud() -> None:
     run = RunningGain(-26, RATE)
     run.push(np.zeros(RATE, np.float32))
     assert run.gain == 1.0
+
+
+def test_the_hiss_before_the_first_word_does_not_make_that_word_loud() -> None:
+    out = RunningGain(-26, RATE).push(np.concatenate([noise(2, -60), noise(1, -20)]))
+    assert active_level_db(out[2 * RATE + RATE // 10 :], RATE) == pytest.approx(-26, abs=0.3)
+
+
+def test_a_cough_does_not_close_the_gate_for_ever() -> None:
+    out = RunningGain(-26, RATE).push(np.concatenate([noise(0.1, -6), noise(60, -38)]))
+    assert active_level_db(out[-RATE:], RATE) == pytest.approx(-26, abs=0.3)

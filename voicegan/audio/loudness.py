@@ -7,6 +7,7 @@ pauses too loud.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,21 +105,23 @@ def gain(from_db: float, to_db: float) -> float:
 class RunningGain:
     """A causal gain that brings live speech to a level, without knowing what comes.
 
-    Every 20 ms the level of the speech so far is estimated again (recent speech counts more, with a time
-    constant of 3 s of speech; pauses do not count), and the gain moves there on a straight line over the next
-    20 ms. It depends only on whole frames counted from the start, so block sizes do not matter.
+    Every 20 ms the level of the last 3 s of speech is taken again, and the gain moves there on a straight line
+    over the next 20 ms. Speech is what is within 30 dB of the loudest so far; so pauses do not count, and the hiss
+    before the first word is forgotten with that word. It depends only on whole frames counted from the start, so
+    block sizes do not matter.
     """
 
     MEMORY_S = 3.0
     LIMIT_DB = 30.0
+    FORGET_DB_S = 0.25  # how fast the loudest is forgotten: a cough must not close the gate for ever
 
     def __init__(self, target_db: float, sample_rate_hz: int) -> None:
         self.target_db = target_db
         self._frame = max(1, round(FRAME_S * sample_rate_hz))
-        self._memory = self.MEMORY_S / FRAME_S
         self._held = np.zeros(0, np.float32)  # the part of the current frame that has passed
-        self._energy = 0.0
-        self._weight = 0.0
+        self._recent: deque[float] = deque(
+            maxlen=round(self.MEMORY_S / FRAME_S)
+        )  # energies of frames of speech
         self._loudest_db = FLOOR_DB
         self._from = 1.0
         self._to = 1.0
@@ -150,11 +153,11 @@ class RunningGain:
     def _learn(self, energy: float) -> None:
         level_db = 10 * math.log10(max(energy, 1e-30))
         self._from = self._to
-        self._loudest_db = max(self._loudest_db - GATE_DB / self._memory / 10, level_db)
-        if level_db < max(FLOOR_DB, self._loudest_db - GATE_DB):
+        self._loudest_db = max(self._loudest_db - self.FORGET_DB_S * FRAME_S, level_db)
+        gate_db = max(FLOOR_DB, self._loudest_db - GATE_DB)
+        if level_db < gate_db:
             return
-        keep = 1 - 1 / min(self._memory, self._weight + 1)
-        self._energy = keep * self._energy + (1 - keep) * energy
-        self._weight += 1
-        wanted = self.target_db - 10 * math.log10(self._energy)
+        self._recent.append(energy)
+        recent = np.array(self._recent)
+        wanted = self.target_db - 10 * math.log10(recent[recent >= 10 ** (gate_db / 10)].mean())
         self._to = 10 ** (min(max(wanted, -self.LIMIT_DB), self.LIMIT_DB) / 20)
