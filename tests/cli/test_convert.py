@@ -230,3 +230,22 @@ def test_long_sounds_do_not_fill_the_memory(folder):
     tracemalloc.stop()
     assert soundfile.info("out.wav").frames == 16 * len(wav)
     assert peak < 12e6, peak  # the whole sound is 20 MB in float32
+
+
+def test_even_a_fault_of_the_program_does_not_stop_the_others(monkeypatch):
+    from voicegan.voice import api
+
+    record("in/a.wav")
+    record("in/b.wav")
+    real = api.convert_file
+
+    def falls_over(voice, source, target, **options):
+        if source.name == "a.wav":
+            raise ZeroDivisionError("division by\nzero")
+        return real(voice, source, target, **options)
+
+    monkeypatch.setattr(api, "convert_file", falls_over)
+    result = run("in", "--to", "slt", "--out", "out")
+    assert result.exit_code == 1 and os.listdir("out") == ["b.wav"]
+    assert "error: in/a.wav could not be converted: division by zero" in result.stderr
+    assert isinstance(run("in/a.wav", "--to", "slt").exception, ZeroDivisionError)

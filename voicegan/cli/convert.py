@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "source", metavar="NAME", default=None, help="Speaker of IN, where a voice has several."
 )
-@click.option("--out", metavar="PATH", default=None, help="File or folder to write; - is standard output.")
+@click.option(
+    "--out",
+    metavar="PATH",
+    default=None,
+    help="File (its suffix says the format) or folder to write; - is standard output.",
+)
 @click.option(
     "--format", "format_", type=click.Choice(["wav", "flac", "ogg", "mp3", "opus"]), default=None,
-    help="Of the output; otherwise the suffix of --out says it, otherwise wav.",
+    help="Of the output. [the suffix of --out, or wav]",
 )  # fmt: skip
-@click.option("--rate", metavar="voice|HZ", default=None, help="Of the output; the input's unless said.")
+@click.option(
+    "--rate", metavar="voice|HZ", default=None, help="Of the output; voice: the model's own. [the input's]"
+)
 @click.option(
     "--device", metavar="NAME", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
 )
@@ -99,8 +106,10 @@ def _convert_all(
             failures.append(error)
         except BrokenPipeError:  # whoever read standard output has gone; click ends quietly
             raise
-        except (OSError, RuntimeError, MemoryError) as error:
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
+        except Exception as error:  # whatever is wrong with one file, the others go on
+            if len(jobs) == 1:
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
             failures.append(VoiceganError(f"{_name(job.source)} could not be converted: {reason}"))
         else:
             if not quiet:

@@ -126,7 +126,7 @@ class Stream:
 
         self._window = 0
         self._levelled: list[np.ndarray] = []  # samples at the voice's rate that no window has taken
-        self._levelled_samples = self._model_samples = 0
+        self._model_samples = 0
 
     @property
     def latency_s(self) -> float:
@@ -139,9 +139,8 @@ class Stream:
             self._windows.lookahead_frames + self._vocoder.lookahead_frames + self._level.lookahead_frames + 1
         )
         samples = self._mel.lookahead_samples + self._fades.samples
-        resampling_s = resampler_delay_s(self.rate, self.model_rate) + resampler_delay_s(
-            self.model_rate, self.rate_out
-        )
+        resampling_s = resampler_delay_s(self.rate, self.model_rate)
+        resampling_s += resampler_delay_s(self.model_rate, self.rate_out)
         return self._quantum / self.rate + frames * hop_s + samples / self.model_rate + resampling_s
 
     def push(self, samples: np.ndarray | Tensor) -> np.ndarray:
@@ -153,18 +152,15 @@ class Stream:
             raise VoiceganError("this stream was flushed, so it takes no more samples", "Start another.")
         block = as_samples(samples)
         self._pushed += len(block)
-        if (
-            self._waiting_samples + len(block) < self._quantum
-        ):  # the common case where single samples are pushed
+        if self._waiting_samples + len(block) < self._quantum:  # kept apart: samples may come one by one
             self._waiting.append(block.copy())
             self._waiting_samples += len(block)
             return block[:0]
         block = np.concatenate([*self._waiting, block])
         whole = len(block) // self._quantum * self._quantum
         self._waiting, self._waiting_samples = [block[whole:].copy()], len(block) - whole
-        return self._joined(
-            [self._feed(block[at : at + self._quantum]) for at in range(0, whole, self._quantum)]
-        )
+        quanta = (block[at : at + self._quantum] for at in range(0, whole, self._quantum))
+        return self._joined([self._feed(quantum) for quantum in quanta])
 
     def flush(self) -> np.ndarray:
         """The rest: after it exactly as many samples as were pushed have come out (rounded, at another `rate_out`)."""
@@ -198,13 +194,12 @@ class Stream:
         levelled = self._gain.push(original)
         self._level.hear(original, levelled)
         self._levelled.append(levelled)
-        self._levelled_samples += len(levelled)
         self._model_samples += len(levelled)
         ready = []
         while (needed := self._samples_for_next_window()) <= self._model_samples:
             held = np.concatenate(self._levelled)
             taken = needed - (self._model_samples - len(held))
-            self._levelled, self._levelled_samples = [held[taken:]], len(held) - taken
+            self._levelled = [held[taken:]]
             ready.append(self._convert(held[:taken]))
         return np.concatenate([np.zeros(0, np.float32), *ready])
 
