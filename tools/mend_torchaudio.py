@@ -40,7 +40,9 @@ def set_aside(package: Path) -> list[Path]:
 
 def put_back(package: Path) -> list[Path]:
     """Undo `set_aside`; returns the files that have their names again."""
-    files = [path.with_name(path.name.removesuffix(ASIDE)) for path in sorted((package / "lib").glob(f"*{ASIDE}"))]
+    files = [
+        path.with_name(path.name.removesuffix(ASIDE)) for path in sorted((package / "lib").glob(f"*{ASIDE}"))
+    ]
     for path in files:
         path.with_name(path.name + ASIDE).replace(path)
     return files
@@ -79,7 +81,10 @@ def mend(package: Path | None, undo: bool = False) -> tuple[bool, str]:
     if error := imports():
         put_back(package)
         return False, f"torchaudio cannot be imported even without its extension: {error}"
-    return True, f"torchaudio imports now: its CUDA extension ({len(moved)} files) is set aside, torch is CPU-only"
+    return (
+        True,
+        f"torchaudio imports now: its CUDA extension ({len(moved)} files) is set aside, torch is CPU-only",
+    )
 
 
 def find_package() -> Path | None:
@@ -88,7 +93,9 @@ def find_package() -> Path | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Let torchaudio be imported beside a CPU-only build of torch.")
+    parser = argparse.ArgumentParser(
+        description="Let torchaudio be imported beside a CPU-only build of torch."
+    )
     parser.add_argument("--undo", action="store_true", help="give the extension files their names back")
     parser.add_argument("--quiet", action="store_true", help="say nothing when nothing was wrong")
     chosen = parser.parse_args(arguments)

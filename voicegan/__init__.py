@@ -1,8 +1,8 @@
 """voicegan turns a recording of one speaker into another, with adversarial networks that it trains itself.
 
 >>> import voicegan
->>> voicegan.list_voices()                                            # doctest: +SKIP
->>> voicegan.convert("in.wav", to="slt")                              # doctest: +SKIP
+>>> voicegan.list_voices()  # doctest: +SKIP
+>>> voicegan.convert("in.wav", to="slt")  # doctest: +SKIP
 >>> wav, rate = voicegan.load_voice("slt").convert(wav, sample_rate)  # doctest: +SKIP
 
 Importing this package costs nothing: each public name brings its module in when it is first used.
