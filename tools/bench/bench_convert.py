@@ -83,13 +83,16 @@ def untrained_voice(folder: Path) -> Path:
 
 
 def write_babble(path: Path, seconds: float, rate: int) -> None:
-    """Harmonics with the rhythm of syllables, in blocks of a minute."""
+    """Harmonics with the rhythm of syllables: one minute, again and again."""
+    t = np.arange(60 * rate) / rate
+    phase = 2 * np.pi * (120 * t - 4 * np.cos(2 * np.pi * 0.7 * t))
+    voice = sum(np.sin(order * phase) / order for order in range(1, 24))
+    minute = 0.1 * voice * np.clip(np.sin(2 * np.pi * 2.3 * t), 0, 1)
+    left = int(seconds * rate)
     with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as file:
-        for start in range(0, int(seconds * rate), 60 * rate):
-            t = np.arange(start, min(start + 60 * rate, int(seconds * rate))) / rate
-            phase = 2 * np.pi * (120 * t - 4 * np.cos(2 * np.pi * 0.7 * t))
-            voice = sum(np.sin(order * phase) / order for order in range(1, 24))
-            file.write(0.1 * voice * np.clip(np.sin(2 * np.pi * 2.3 * t), 0, 1))
+        while left > 0:
+            file.write(minute[:left])
+            left -= len(minute)
 
 
 def timed(source: Path, voice: str) -> tuple[float, float]:
