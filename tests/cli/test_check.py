@@ -113,3 +113,10 @@ def test_bad_use(run, tmp_path):
     for folder, said in ((tmp_path / "missing", "does not exist"), (tmp_path, "is empty")):
         result = run(folder)
         assert isinstance(result.exception, VoiceganError) and said in result.exception.message
+
+
+def test_two_speakers_in_one_folder_are_noticed(run, tmp_path):
+    read_aloud(tmp_path / "both" / "anna", range(5), pitch_hz=200.0)
+    read_aloud(tmp_path / "both" / "bert", range(5, 10), pitch_hz=110.0)
+    assert "sound like two speakers" in run(tmp_path / "both").output
+    assert "sound like two" not in run(tmp_path / "both" / "anna").output

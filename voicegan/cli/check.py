@@ -106,6 +106,12 @@ def summary(report: FolderReport) -> list[str]:
         lines.append(f"Passed over, no audio: {ignored}.")
     if usable and report.usable_minutes < ENOUGH_MINUTES:
         lines.append(f"warning: that is little speech; {ENOUGH_MINUTES:g} minutes are a start, 10 are good.")
+    if apart := report.voices_apart():
+        (deep, low), (bright, high) = apart
+        lines.append(
+            f"warning: {_printable(deep)} ({low:.0f} Hz) and {_printable(bright)} ({high:.0f} Hz) sound like two "
+            "speakers. Give the folder of one."
+        )
     if not usable:
         lines.append("Nothing here can be used.")
     return lines

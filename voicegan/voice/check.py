@@ -7,6 +7,7 @@ and says so.
 from __future__ import annotations
 
 import os
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ QUIET_DB = -45.0
 NOISY_DB = 15.0
 CLIPPED_SHARE = 1e-4
 ENOUGH_MINUTES = 3.0
+TWO_VOICES = 1.25  # pitches in this ratio (four semitones) are hardly one reader's
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,18 @@ class FolderReport:
             return (0.0, 0.0, 0.0)
         low, middle, high = (sum(f.f0_hz[i] * f.voiced_s for f in voiced) / total for i in range(3))
         return (low, middle, high)
+
+    def voices_apart(self) -> tuple[tuple[str, float], tuple[str, float]] | None:
+        """The two subfolders whose pitch (median, Hz) differs most, if so much that they are two speakers."""
+        of_place: dict[str, list[float]] = {}
+        for file in self.usable:
+            if file.facts and file.facts.f0_hz[1] > 0:
+                of_place.setdefault(Path(file.name).parent.as_posix(), []).append(file.facts.f0_hz[1])
+        medians = sorted((statistics.median(hz), place) for place, hz in of_place.items() if len(hz) >= 5)
+        if len(medians) < 2 or medians[-1][0] < TWO_VOICES * medians[0][0]:
+            return None
+        (low, deep), (high, bright) = medians[0], medians[-1]
+        return (deep, low), (bright, high)
 
     def counts(self) -> dict[str, int]:
         """How many files each kind of finding touches."""
