@@ -100,8 +100,8 @@ def decide(a: Sequence[Utterance], b: Sequence[Utterance], matching: int | None 
     namesake in `b`, and with another drawn sentence of `b` whose length is close: otherwise length alone
     would tell them apart. Parallel means: the median cost of namesakes is at most 0.9 of the others', and at
     least 80 % of the sentences are cheaper with their namesake. In ARCTIC and VCC2016, seven parallel pairs
-    of speakers have a ratio of 0.68 to 0.80 (and 96 to 100 % of the sentences); with shifted names 56 pairs
-    have 0.95 to 1.03 (29 to 67 %).
+    of speakers have a ratio of 0.68 to 0.78 (and 100 % of the sentences); with shifted names 56 pairs
+    have 0.95 to 1.03 (29 to 62 %).
     """
     from ..audio.align import alignment_cost
 
