@@ -62,7 +62,7 @@ if stamped dev || { [ "$kind" = run ] && stamped run; }; then exit 0; fi
 say "installing what is missing (the first time takes some minutes; details in .venv/setup.log)"
 if [ "$kind" = dev ]; then what='.[dev,tensorboard]'; else what='.'; fi
 if ! install -c constraints.txt -e "$what"; then
-    grep -E '^ *(ERROR|error):?' .venv/setup.log | tail -n 1 | cut -c1-300 >&2 || true
+    grep -E '[Ee]rror|ERROR' .venv/setup.log | tail -n 1 | cut -c1-300 >&2 || true
     if grep -qE 'NewConnectionError|ConnectTimeout|NameResolution|Failed to establish|Temporary failure in name' .venv/setup.log; then
         fail "the packages could not be fetched: there is no connection to the package index. Connect, and run this again."
     fi
