@@ -40,7 +40,7 @@ def test_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, caplog
         data = b""
     newest.write_bytes(data)
     with caplog.at_level(logging.WARNING):
-        path, read = state.latest(tmp_path)
+        _, read = state.latest(tmp_path)
     assert read["step"] == 1
     assert newest.name in caplog.text
 

@@ -243,7 +243,10 @@ def test_two_processes_learn_what_one_with_the_doubled_batch_learns(tmp_path, la
         start += ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517"]
     devices = "2" if launcher == "fabric" else "1"
     done = subprocess.run(
-        [*start, str(script), str(tmp_path / "two"), devices], env=environment, capture_output=True, timeout=150
+        [*start, str(script), str(tmp_path / "two"), devices],
+        env=environment,
+        capture_output=True,
+        timeout=150,
     )
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     learnt = state.latest(tmp_path / "two")[1]

@@ -28,7 +28,9 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train.")
 @click.option("--minutes", type=click.FloatRange(0.1), help="How long to train; measured into steps, once.")
 @click.option("--config", "recipe", type=FOLDER, help="A recipe (TOML): what differs from the defaults.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. model.cycle=3.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. model.cycle=3."
+)
 @click.option("--device", help="auto, cpu, cuda or mps.")
 @click.option("--devices", type=click.IntRange(1), help="How many devices share each batch.")
 @click.option("--resume", is_flag=True, help="Continue the run from its newest checkpoint.")
@@ -87,7 +89,7 @@ def train(
         t.clear(places.run)
 
     with counted("reading") as progress:
-        material = t.gather(folder_a, folder_b, settings, names=called, progress=progress)
+        material = t.gather(folder_a, folder_b, settings, progress=progress)
     command = plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]])
     run = t.Training(material, settings, called, places, command=command, say=_say)
     if dry_run:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 
 from ..errors import VoiceganError
@@ -42,8 +40,10 @@ def choose_precision(precision: str, accelerator: str) -> str:
     ``auto`` takes bf16 where the hardware has it. Weights, optimizers and penalties stay in fp32 throughout.
     """
     if precision == "auto":
-        cuda_has_bf16 = partial(torch.cuda.is_bf16_supported, including_emulation=False)
-        has_bf16 = {"cpu": cpu_has_bf16, "cuda": cuda_has_bf16}.get(accelerator, bool)()
+        if accelerator == "cuda":
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            has_bf16 = accelerator == "cpu" and cpu_has_bf16()
         precision = "bf16" if has_bf16 else "fp32"
     if precision not in PRECISIONS:
         raise VoiceganError(f"no precision is called {precision!r}", "Choose auto, bf16 or fp32.")

@@ -66,7 +66,7 @@ class TensorBoard:
     """The same numbers for TensorBoard (the ``tensorboard`` extra)."""
 
     def __init__(self, folder: Path, step: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
+        from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
@@ -84,7 +84,9 @@ class ProgressLine:
     On a terminal it is rewritten in place; elsewhere a new line is printed at most every ``pause_s``.
     """
 
-    def __init__(self, total: int, start: int = 0, stream: TextIO | None = None, pause_s: float = 30.0) -> None:
+    def __init__(
+        self, total: int, start: int = 0, stream: TextIO | None = None, pause_s: float = 30.0
+    ) -> None:
         self.stream = stream or sys.stderr
         self.total, self.start = total, start
         self.live = self.stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -102,7 +104,9 @@ class ProgressLine:
         left = clock((self.total - step) / rate) if rate > 0 else "?"
         losses = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
         speed = f"{rate:.2f} step/s" if rate >= 1 or rate == 0 else f"{1 / rate:.2f} s/step"
-        self._text = f"{step}/{self.total}  {100 * step / max(1, self.total):.0f} %  {speed}  {left} left  {losses}"
+        self._text = (
+            f"{step}/{self.total}  {100 * step / max(1, self.total):.0f} %  {speed}  {left} left  {losses}"
+        )
         if self.live:
             columns = os.get_terminal_size(self.stream.fileno()).columns if self.stream.isatty() else 100
             self.stream.write("\r\x1b[2K" + self._text[: columns - 1])

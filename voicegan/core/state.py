@@ -28,7 +28,9 @@ class NewerFormat(VoiceganError):
     """A checkpoint that is whole, but written in a format that this version does not know."""
 
 
-def save(folder: Path, step: int, payload: Mapping[str, Any], *, keep: int = 2, best: int | None = None) -> Path:
+def save(
+    folder: Path, step: int, payload: Mapping[str, Any], *, keep: int = 2, best: int | None = None
+) -> Path:
     """Write a checkpoint, then remove the older ones that are no longer needed.
 
     Parameters
@@ -93,7 +95,7 @@ def load(path: Path) -> dict[str, Any]:
         raise VoiceganError(f"{path} is damaged: its checksum does not match", "Use an earlier checkpoint.")
     try:
         payload: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, by what the bytes happen to look like
+    except Exception as error:  # noqa: BLE001 - torch raises many kinds, by what the bytes happen to look like
         raise VoiceganError(
             f"{path} is no checkpoint that can be read ({type(error).__name__})", "Use an earlier checkpoint."
         ) from None
@@ -129,6 +131,7 @@ def latest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
             log.warning("%s; trying the one before it", error.message)
     if checkpoints:
         raise VoiceganError(
-            f"none of the {len(checkpoints)} checkpoints in {folder} can be read", "Start again without --resume."
+            f"none of the {len(checkpoints)} checkpoints in {folder} can be read",
+            "Start again without --resume.",
         )
     return None

@@ -117,7 +117,8 @@ class Trainer:
         ranks = self.fabric.world_size
         if config.batch % ranks:
             raise VoiceganError(
-                f"a batch of {config.batch} cannot be shared by {ranks} devices", f"Choose a multiple of {ranks}."
+                f"a batch of {config.batch} cannot be shared by {ranks} devices",
+                f"Choose a multiple of {ranks}.",
             )
         share = config.batch // ranks
         self._rows = range(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
@@ -125,7 +126,9 @@ class Trainer:
         self.system = system.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._agree_on_weights()
         self.specs = dict(system.optimizers())
-        self._networks = {name: [getattr(system, n) for n in spec.networks] for name, spec in self.specs.items()}
+        self._networks = {
+            name: [getattr(system, n) for n in spec.networks] for name, spec in self.specs.items()
+        }
         self._require_one_owner()
         self.optimizers = {name: self._optimizer(name, spec) for name, spec in self.specs.items()}
         self.step = self.seen = 0
@@ -144,7 +147,9 @@ class Trainer:
             A loss is no longer a finite number; the last good checkpoint is named.
         """
         writers = self._writers()
-        line = ProgressLine(self.config.steps, self.step) if self.fabric.is_global_zero and not quiet else None
+        line = (
+            ProgressLine(self.config.steps, self.step) if self.fabric.is_global_zero and not quiet else None
+        )
         began = time.monotonic()
         with _signals() as received:
             stopped = False
@@ -208,7 +213,7 @@ class Trainer:
         self.restore(before)
         self._sums.clear()
         self._counts.clear()
-        return float(self.fabric.all_reduce(torch.tensor(seconds), reduce_op="mean"))
+        return float(self._reduced(torch.tensor(seconds), "mean"))
 
     # ------------------------------------------------------------------ one update
 
@@ -220,7 +225,9 @@ class Trainer:
     def _update(self, phase: Phase, batch: Batch, scratch: Scratch, progress: Progress, repeat: int) -> None:
         optimizer, spec = self.optimizers[phase.optimizer], self.specs[phase.optimizer]
         # Dropout and the like use torch's own generator: seeded here, it needs no saving.
-        torch.manual_seed(derive(self.config.seed, progress.step, phase.name, repeat, self.fabric.global_rank))
+        torch.manual_seed(
+            derive(self.config.seed, progress.step, phase.name, repeat, self.fabric.global_rank)
+        )
         for name, networks in self._networks.items():
             for network in networks:
                 network.requires_grad_(name == phase.optimizer)
@@ -251,7 +258,7 @@ class Trainer:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        flat = self.fabric.all_reduce(flat, reduce_op="mean")
+        flat = self._reduced(flat, "mean")
         for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view_as(gradient))
 
@@ -333,7 +340,8 @@ class Trainer:
         except (RuntimeError, KeyError, ValueError) as error:
             first = str(error).strip().splitlines()[0]
             raise VoiceganError(
-                f"the checkpoint does not belong to this system: {first}", "Resume with the settings of its run."
+                f"the checkpoint does not belong to this system: {first}",
+                "Resume with the settings of its run.",
             ) from error
         self.step, self.seen, self.best = int(saved["step"]), int(saved["seen"]), dict(saved["best"])
         self.facts.update(saved["facts"])
@@ -361,7 +369,7 @@ class Trainer:
     def _optimizer(self, name: str, spec: OptimizerSpec) -> torch.optim.Optimizer:
         parameters = [p for network in self._networks[name] for p in network.parameters()]
         fused = self.fabric.device.type in ("cpu", "cuda")
-        common = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+        common: dict[str, Any] = {"lr": spec.lr, "weight_decay": spec.weight_decay}
         if spec.kind in ("adam", "adamw"):
             kind = torch.optim.Adam if spec.kind == "adam" else torch.optim.AdamW
             return kind(parameters, betas=spec.betas, fused=fused, **common)
@@ -388,8 +396,13 @@ class Trainer:
         """Whether something holds on any rank; asked by all ranks at the same moment."""
         if self.fabric.world_size == 1:
             return here
-        flag = torch.tensor(float(here), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(flag, reduce_op="sum") > 0)
+        return bool(self._reduced(torch.tensor(float(here)), "sum") > 0)
+
+    def _reduced(self, value: Tensor, how: str) -> Tensor:
+        """Combine a tensor over all ranks."""
+        reduced = self.fabric.all_reduce(value.to(self.fabric.device), reduce_op=how)
+        assert isinstance(reduced, Tensor)  # Fabric also reduces containers, hence its wider type
+        return reduced
 
     def _wait(self) -> None:
         if self.fabric.device.type == "cuda":
@@ -439,7 +452,9 @@ def _signals() -> Iterator[list[int]]:
         received.append(number)
         signal.signal(number, previous[number])
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous: dict[int, Any] = {
+        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield received
     finally:

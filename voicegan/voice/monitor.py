@@ -13,7 +13,7 @@ from ..core.log import MetricsFile
 from ..core.system import Progress, System
 from .batches import normalised
 from .corpus import Speaker, Utterance
-from .parallel import Pair, Parallel
+from .parallel import Parallel
 from .validation import content_drift, frechet_cepstra, parallel_mcd
 
 UTTERANCES = 12  # held-out utterances a side that are converted at each check
@@ -83,7 +83,9 @@ class Monitor:
         checks = {k.removeprefix("validation/"): v for k, v in series.items() if k.startswith("validation/")}
         for name, chosen in (("losses", losses), ("validation", checks)):
             if any(len(points) > 1 for points in chosen.values()):
-                curves(chosen, self.folder / f"{name}.png", title=f"{self.names[0]} and {self.names[1]}: {name}")
+                curves(
+                    chosen, self.folder / f"{name}.png", title=f"{self.names[0]} and {self.names[1]}: {name}"
+                )
 
     def _untrained(self) -> float:
         """The score of the trivial conversion: the target's mean and deviation per bin, nothing else."""
@@ -156,7 +158,9 @@ class _Direction:
     def judge(self, converted: list[np.ndarray]) -> dict[str, float]:
         """Distances to the target; ``score`` among them, lower being better."""
         targets = [u.mel for u in self.targets]
-        drift = float(np.mean([content_drift(u.mel, c) for u, c in zip(self.utterances, converted, strict=True)]))
+        drift = float(
+            np.mean([content_drift(u.mel, c) for u, c in zip(self.utterances, converted, strict=True)])
+        )
         if self.paired:
             mcd = parallel_mcd(zip(converted, targets, strict=True))
             return {"mcd": mcd, "drift": drift, "score": mcd}

@@ -25,7 +25,7 @@ from . import release
 from .batches import TwoSpeakers
 from .corpus import CorpusConfig, Speaker, load_speaker
 from .monitor import Monitor
-from .parallel import Parallel, ParallelVerdict, align_speakers, is_parallel
+from .parallel import Parallel, ParallelVerdict, align_speakers
 from .systems import SYSTEMS
 from .systems.base import VoiceSystem
 
@@ -102,7 +102,6 @@ def gather(
     b: Path,
     settings: TrainingConfig,
     *,
-    names: tuple[str, str] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Material:
     """Load both folders, and align them where they are parallel.
@@ -126,16 +125,12 @@ def gather(
                 progress=progress,
             )
         )
-    verdict, parallel = None, None
-    if settings.parallel != "off":
-        verdict = is_parallel(*sides)
-        if verdict.parallel:
-            parallel = align_speakers(*sides, progress=progress)
-        elif settings.parallel == "on":
-            raise VoiceganError(f"{a} and {b} are not parallel: {verdict.reason}", "Set parallel to auto.")
-    if parallel is not None and not parallel.pairs:
-        parallel = None
-    return Material(sides[0], sides[1], verdict, parallel)
+    if settings.parallel == "off":
+        return Material(sides[0], sides[1], None, None)
+    found = align_speakers(sides[0], sides[1], progress=progress)
+    if settings.parallel == "on" and not found.pairs:
+        raise VoiceganError(f"{a} and {b} are not parallel: {found.verdict.reason}", "Set parallel to auto.")
+    return Material(sides[0], sides[1], found.verdict, found if found.pairs else None)
 
 
 @dataclass(frozen=True)
@@ -310,6 +305,9 @@ def describe(material: Material, settings: TrainingConfig, names: Sequence[str])
     if material.parallel is not None:
         count = len(material.parallel.pairs)
         lines.append(f"parallel: {count} sentences are read by both; each helps as an aligned pair")
+        if dropped := material.parallel.dropped:
+            lines.append(f"not used as pairs, since what is said differs: {', '.join(dropped[:5])}"
+                         + (f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""))  # fmt: skip
     elif material.verdict is not None and material.verdict.matching:
         lines.append(f"not parallel: {material.verdict.reason}")
     else:

@@ -7,6 +7,8 @@ recording of any length is converted in pieces that fit together exactly.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from collections.abc import Sequence
 
 import torch
@@ -92,13 +94,14 @@ class LightGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.enter = TapGLU(mels, channels, dilation=1, future=1)
-        self.blocks = nn.Sequential(*(Block(channels, d, min(d, reach)) for d in dilations))
+        blocks = [Block(channels, d, min(d, reach)) for d in dilations]
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(channels)
         self.leave = nn.Linear(channels, mels)
         # The untrained generator changes nothing: in normalised mels that is mean-variance matching.
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
-        layers = [self.enter, *(block.taps for block in self.blocks)]
+        layers = [self.enter, *(block.taps for block in blocks)]
         self.context_frames = (sum(t.past for t in layers), sum(t.future for t in layers))
 
     def forward(self, mel: Tensor, condition: Condition | None = None) -> Tensor:
@@ -124,7 +127,7 @@ class LightDiscriminator(nn.Module):
         widths = (1, channels, 2 * channels, 4 * channels, 4 * channels)
         self.layers = nn.ModuleList(
             nn.Conv2d(before, after, kernel_size=(5, 5) if before == 1 else (4, 4), stride=2, padding=2)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in pairwise(widths)
         )
         # Bins are told apart: what is right for a formant is not right for a fricative.
         self.bins = nn.Parameter(torch.zeros(1, 1, mels, 1))

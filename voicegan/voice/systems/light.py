@@ -118,4 +118,3 @@ class Light(VoiceSystem):
         real_a, fake_a = judge(self.d_a, batch["a"], scratch["fake_a"])
         real_b, fake_b = judge(self.d_b, batch["b"], scratch["fake_b"])
         return {"a": self.objective.d(real_a, fake_a), "b": self.objective.d(real_b, fake_b)}
-
