@@ -9,7 +9,7 @@ from torch import nn
 from voicegan.voice.nets import NETS, Condition
 from voicegan.voice.nets.cyclegan_vc import FullDiscriminator, Generator1d
 from voicegan.voice.nets.cyclegan_vc2 import Generator212d
-from voicegan.voice.nets.gated import PatchDiscriminator, Trunk212d, pad_to_multiple
+from voicegan.voice.nets.gated import PatchDiscriminator, ToOnePlane, Trunk212d, pad_to_multiple
 from voicegan.voice.nets.mask_cyclegan_vc import FillingGenerator212d
 
 PAPERS = ("cyclegan-vc", "cyclegan-vc2", "mask-cyclegan-vc")
@@ -193,6 +193,16 @@ def test_channels_last_survives_copies_and_loading() -> None:
     other.load_state_dict(net.state_dict())
     for network in (net, other):
         assert network.trunk.up[0].conv.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_convolution_to_one_plane_is_a_convolution() -> None:
+    layer = ToOnePlane(3, (5, 15)).double()
+    x = torch.randn(2, 3, 7, 9, dtype=torch.float64, requires_grad=True)
+    plain = torch.nn.functional.conv2d(x, layer.weight, layer.bias, padding=(2, 7))
+    torch.testing.assert_close(layer(x), plain)
+    inputs = (x, layer.weight, layer.bias)
+    ours = torch.autograd.grad(layer(x).square().sum(), inputs)
+    torch.testing.assert_close(ours, torch.autograd.grad(plain.square().sum(), inputs))
 
 
 def test_full_discriminator_gives_one_score_between_0_and_1() -> None:
