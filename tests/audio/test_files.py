@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -275,6 +276,53 @@ def test_damaged_mp3_files_print_nothing(tmp_path: Path, capfd: pytest.CaptureFi
     with pytest.raises(VoiceganError):
         read_all(make("text.mp3", b"no sound" * 1000)(tmp_path))
     assert capfd.readouterr().err == ""
+
+
+def test_threads_that_read_damaged_mp3_files_keep_standard_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cut.mp3"
+    soundfile.write(path, tone(5), RATE)
+    path.write_bytes(path.read_bytes()[:3000] + bytes(2000))
+    before = os.fstat(2)
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            lengths = {len(samples) for samples, _ in pool.map(read_all, [path] * 16)}
+        assert len(lengths) == 1
+        assert os.path.samestat(os.fstat(2), before)
+    os.write(2, b"still here")
+    assert capfd.readouterr().err == "still here"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_child_forked_while_another_thread_decodes_can_decode_and_complain(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.mp3", tone(20), RATE)
+    code = (
+        "import os, sys, threading, time; from pathlib import Path\n"
+        "from voicegan.audio.files import read\n"
+        "path = Path(sys.argv[1])\n"
+        "threading.Thread(target=lambda: [read(path) for _ in range(10)], daemon=True).start()\n"
+        "time.sleep(0.1)\n"
+        "for _ in range(5):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        os.write(2, b'x'); read(path); os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, tmp_path / "a.mp3"], capture_output=True, timeout=60
+    )
+    assert done.stderr == b"xxxxx"
+
+
+def test_reading_needs_no_standard_error(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.mp3", tone(1), RATE)
+    code = (
+        "import io, os, sys; from voicegan.audio.files import read\n"
+        "sys.stderr = io.StringIO(); os.close(2)\n"
+        "read(sys.argv[1]); sys.stderr.close(); read(sys.argv[1])\n"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "a.mp3"], check=True, timeout=60)
 
 
 # Usable, with a warning -------------------------------------------------------------------------------------

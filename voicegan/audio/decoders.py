@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -130,18 +131,39 @@ class PlainWavDecoder:
         """The stream is its owner's to close."""
 
 
+# File descriptor 2 belongs to the whole process: two threads that turn it aside at once would each keep, and
+# put back, the other's. A fork waits too, so that no child starts with its standard error gone or the lock held.
+_STANDARD_ERROR = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_STANDARD_ERROR.acquire,
+        after_in_parent=_STANDARD_ERROR.release,
+        after_in_child=_STANDARD_ERROR.release,
+    )
+
+
 @contextmanager
 def _quiet(wanted: bool) -> Iterator[None]:
-    """libmpg123 writes remarks about damaged files straight to the terminal; the user gets one line, ours."""
+    """libmpg123 writes remarks about damaged files straight to the terminal; the user gets one line, ours.
+
+    One thread at a time, for as long as a block takes to decode.
+    """
     if not wanted or sys.stderr is None:
         yield
         return
-    sys.stderr.flush()
-    kept, void = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(void, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(void)
+    with _STANDARD_ERROR:
+        with suppress(OSError, ValueError):  # whoever replaced or closed it knows why
+            sys.stderr.flush()
+        try:
+            kept = os.dup(2)
+        except OSError:  # closed: nothing can be written there
+            yield
+            return
+        try:
+            void = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(void, 2)
+            os.close(void)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

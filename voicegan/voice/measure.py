@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,6 @@ RATE_HZ, HOP = 16_000, 256  # the grid of the 16k mel preset, so that training c
 
 SILENT_DB = -70.0  # a peak under this is the hiss of a converter; the same line as in audio.files
 _DIGITAL_SILENCE_DB = -95.0  # under the noise of any microphone: gated or padded, says nothing about noise
-# To keep a decoder quiet about damaged files, the reader turns standard error aside for the whole process,
-# which two threads must not do at once. Decoding is the smallest part of the work.
-_DECODING = threading.Lock()
 _PITCH_S = 60  # of sound are searched for pitch at a time
 _FLAT_RUN = 3  # equal samples in a row at the very top: a sine of any pitch does not stay there that long
 
@@ -84,12 +79,10 @@ def measure(path: Path, rate_hz: int = RATE_HZ, hop: int = HOP) -> Measured:
     from ..audio import files, loudness, resample
 
     meter, parts = _Meter(), []
-    with _DECODING:
-        reader = files.Reader(path)
-    with reader:
+    with files.Reader(path) as reader:
         info = reader.info
         resampler = resample.StreamResampler(info.sample_rate_hz, rate_hz)
-        for block in _one_thread_at_a_time(reader):
+        for block in reader:
             meter.push(block)
             parts.append(resampler.push(block))
         # Facts are cached by content: the name of the file that happened to be read is no part of them.
@@ -224,16 +217,6 @@ class _Meter:
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
-
-
-def _one_thread_at_a_time(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    waiting = iter(blocks)
-    while True:
-        with _DECODING:
-            block = next(waiting, None)
-        if block is None:
-            return
-        yield block
 
 
 def _in_runs(marked: np.ndarray, shortest: int) -> int:
