@@ -87,7 +87,7 @@ def check_gpu() -> Finding:
         return Finding("gpu", "ok", "Apple GPU (mps)")
     if shutil.which("nvidia-smi") and torch.version.cuda is None:
         return Finding("gpu", "warn", "this machine has an NVIDIA driver, but torch is a CPU build",
-                       "Install a CUDA build of torch: see pytorch.org/get-started.")  # fmt: skip
+                       "Install a CUDA build of torch: PyTorch's installation page has the command.")  # fmt: skip
     return Finding("gpu", "ok", "none: the CPU is used")
 
 
