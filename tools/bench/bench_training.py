@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 from voicegan.core.random import Draws
 from voicegan.core.trainer import Trainer, TrainerConfig
 from voicegan.voice.nets import Condition
-from voicegan.voice.nets.gated import PatchDiscriminator, ToOnePlane, Trunk212d
+from voicegan.voice.nets.gated import PatchDiscriminator, Trunk212d
 from voicegan.voice.systems.mask_cyclegan_vc import MaskCycleGANVC, MaskCycleGANVCConfig, gap
 
 MELS = 80
@@ -61,7 +62,7 @@ class UsualProcedure:
             device,
         )
         networks.apply(_lay_out_plainly)
-        networks.to(memory_format=torch.contiguous_format)
+        networks.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         generators = [*networks.g_ab.parameters(), *networks.g_ba.parameters()]
         judges = [p for name in networks.discriminators for p in getattr(networks, name).parameters()]
         self.generators = torch.optim.Adam(generators, lr=2e-4, betas=(0.5, 0.999))
@@ -77,10 +78,8 @@ class UsualProcedure:
         fake_b, fake_a = n.g_ab(a, seen_a), n.g_ba(b, seen_b)
         cycle_a, cycle_b = n.g_ba(fake_b), n.g_ab(fake_a)
         same_a, same_b = n.g_ba(a), n.g_ab(b)
-        adversarial = sum(
-            _toward(judge, fake, 1.0)
-            for judge, fake in ((n.d_a, fake_a), (n.d_b, fake_b), (n.d_a2, cycle_a), (n.d_b2, cycle_b))
-        )
+        fooled = ((n.d_a, fake_a), (n.d_b, fake_b), (n.d_a2, cycle_a), (n.d_b2, cycle_b))
+        adversarial = torch.stack([_toward(judge, fake, 1.0) for judge, fake in fooled]).sum()
         cycle = (cycle_a - a).abs().mean() + (cycle_b - b).abs().mean()
         identity = (same_a - a).abs().mean() + (same_b - b).abs().mean()
         self._update(self.generators, adversarial + 10 * cycle + 5 * identity)
@@ -89,8 +88,8 @@ class UsualProcedure:
         back_a, back_b = n.g_ba(made_b), n.g_ab(made_a)
         games = ((n.d_a, a, made_a), (n.d_b, b, made_b), (n.d_a2, a, back_a), (n.d_b2, b, back_b))
         # Not detached: public code runs the backward pass of this loss through the generators as well.
-        loss = sum(_toward(judge, real, 1.0) + _toward(judge, fake, 0.0) for judge, real, fake in games)
-        self._update(self.judges, loss)
+        told = [_toward(judge, real, 1.0) + _toward(judge, fake, 0.0) for judge, real, fake in games]
+        self._update(self.judges, torch.stack(told).sum())
         self.step += 1
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -110,10 +109,10 @@ def _lay_out_plainly(module: nn.Module) -> None:
     if isinstance(module, (Trunk212d, PatchDiscriminator)):
         module.layout = torch.contiguous_format
     if isinstance(module, Trunk212d):
-        leave = module.leave
-        if isinstance(leave, ToOnePlane):
-            module.leave = nn.Conv2d(leave.in_channels, 1, leave.kernel_size, padding=leave.padding)
-            module.leave.load_state_dict(leave.state_dict())
+        leave: Any = module.leave
+        plain: Any = nn.Conv2d(leave.in_channels, 1, leave.kernel_size, padding=leave.padding)
+        plain.load_state_dict(leave.state_dict())
+        module.leave = plain
 
 
 def seconds(step: Callable[[], None]) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,18 @@ def stream_in_pieces(vocoder: Vocoder, mel: Tensor, samples: int) -> Tensor:
     stream = vocoder.stream()
     pieces = [stream.push(mel[:, start : start + 4]) for start in range(0, mel.shape[1], 4)]
     return torch.cat([*pieces, stream.flush(samples)])
+
+
+def synthesize_all(vocoder: Vocoder, mels: list[Tensor]) -> None:
+    """Every mel at once."""
+    for mel in mels:
+        vocoder.synthesize(mel[None])
+
+
+def stream_all(vocoder: Vocoder, mels: list[Tensor], wavs: list[Tensor]) -> None:
+    """Every mel as a live stream."""
+    for mel, wav in zip(mels, wavs, strict=True):
+        stream_in_pieces(vocoder, mel, len(wav))
 
 
 def convergence_db(spec: MelSpec, mel: Tensor, wav: Tensor) -> float:
@@ -100,11 +113,8 @@ def main() -> None:
     print(f"{'':28s} {'whole':>7s} {'pieces':>7s} {'dB':>7s} {'STOI':>6s}")
     for name in VOCODERS.names():
         vocoder = load(name, spec)
-        whole = seconds_of(lambda v=vocoder: [v.synthesize(mel[None]) for mel in mels], arguments.repeats)
-        pieces = seconds_of(
-            lambda v=vocoder: [stream_in_pieces(v, m, len(w)) for m, w in zip(mels, wavs, strict=True)],
-            arguments.repeats,
-        )
+        whole = seconds_of(partial(synthesize_all, vocoder, mels), arguments.repeats)
+        pieces = seconds_of(partial(stream_all, vocoder, mels, wavs), arguments.repeats)
         again = [stream_in_pieces(vocoder, mel, len(wav)) for mel, wav in zip(mels, wavs, strict=True)]
         distance = np.mean([convergence_db(spec, mel, wav) for mel, wav in zip(mels, again, strict=True)])
         understood = [stoi(wav, copy, rate) for wav, copy in zip(wavs, again, strict=True)]
