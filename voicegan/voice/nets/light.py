@@ -7,9 +7,8 @@ recording of any length is converted in pieces that fit together exactly.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn

@@ -55,7 +55,7 @@ class Light(VoiceSystem):
 
     Config = LightConfig
     generator_name = "light"
-    trainer_defaults = {"steps": 6000, "batch": 8}
+    trainer_defaults = {"steps": 8000, "batch": 8}
 
     def __init__(self, mels: int, config: LightConfig) -> None:
         super().__init__()
