@@ -53,22 +53,6 @@ def test_smoothing_needs_targets(name: str):
         tricks.smooth(OBJECTIVES[name])
 
 
-# --- top k ------------------------------------------------------------------------------------------------
-
-
-def test_top_k_teaches_the_generator_with_the_best_fakes():
-    objective = tricks.TopK(OBJECTIVES["wasserstein"], 0.5)
-    scores = FAKE.scores[0].clone().requires_grad_()
-    best = scores.mean(1).topk(3).indices
-    loss = objective.g(Logits((scores,)))
-    torch.testing.assert_close(loss, -scores[best].mean())
-    (slope,) = torch.autograd.grad(loss, scores)
-    assert set(slope.abs().sum(1).nonzero().flatten().tolist()) == set(best.tolist())
-    assert torch.equal(objective.d(REAL, FAKE), OBJECTIVES["wasserstein"].d(REAL, FAKE))
-    torch.testing.assert_close(tricks.TopK(objective.inner, 1.0).g(FAKE), objective.inner.g(FAKE))
-    torch.testing.assert_close(tricks.TopK(objective.inner, 1e-6).g(FAKE), -FAKE.scores[0].mean(1).max())
-
-
 # --- feature matching -------------------------------------------------------------------------------------
 
 

@@ -184,26 +184,12 @@ def test_training_and_the_doctor_agree(folder):
     assert doctor == training and {verdict for verdict, _ in doctor.values()} == {"ok", "warn", "refuse"}
 
 
-def test_short_clips_are_kept_and_joined(tmp_path):
+def test_short_clips_are_kept(tmp_path):
     folder = tmp_path / "v"
     for sentence in range(20):
         write(folder / f"{sentence:02d}.wav", utter(sentence, syllables=2))
     speaker = load_speaker(folder, SMALL)
     assert len(speaker.utterances) == 16
-    joined = corpus.joined(speaker.utterances, 64)
-    assert min(u.frames for u in joined) >= 64
-    frames = np.concatenate([u.mel for u in speaker.utterances], axis=1)
-    np.testing.assert_array_equal(np.concatenate([u.mel for u in joined], axis=1), frames)
-    assert joined[0].name == "+".join(names(speaker.utterances)[: joined[0].name.count("+") + 1])
-    assert all(len(u.f0) == u.frames for u in joined)
-
-
-def test_joining_when_everything_together_is_too_short(folder):
-    one = load_speaker(folder, SMALL).utterances[:1]
-    (repeated,) = corpus.joined(one, one[0].frames * 2 + 1)
-    assert repeated.frames == 3 * one[0].frames
-    assert corpus.joined([], 64) == []
-    assert corpus.joined(one, 8)[0] is one[0]
 
 
 @pytest.mark.parametrize("count", [0, 3])

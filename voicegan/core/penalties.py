@@ -114,11 +114,6 @@ def r1(critic: Critic, real: Tensor, *, gamma: float) -> Tensor:
     return 0.5 * gamma * input_gradient(critic, real).square().sum(dim=1).mean()
 
 
-def r2(critic: Critic, fake: Tensor, *, gamma: float) -> Tensor:
-    """``γ/2 · E[‖∇f(G(z))‖²]`` on generated samples (Mescheder et al. 2018, eq. 10)."""
-    return r1(critic, fake, gamma=gamma)
-
-
 def _per_sample(mix: Tensor, like: Tensor) -> Tensor:
     """View ``mix (B,)`` so that it multiplies ``like (B, ...)`` sample by sample."""
     if mix.shape != like.shape[:1]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,16 +30,6 @@ def linear_decay(start: float, end: float = 1.0, floor: float = 0.0) -> Schedule
     def factor(progress: Progress) -> float:
         past = (progress.fraction - start) / max(end - start, 1e-12)
         return 1.0 - (1.0 - floor) * min(1.0, max(0.0, past))
-
-    return factor
-
-
-def cosine_decay(start: float = 0.0, floor: float = 0.0) -> Schedule:
-    """Fall along half a cosine from 1 at the fraction ``start`` to ``floor`` at the end of the run."""
-
-    def factor(progress: Progress) -> float:
-        past = min(1.0, max(0.0, (progress.fraction - start) / max(1.0 - start, 1e-12)))
-        return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * past))
 
     return factor
 

@@ -1,7 +1,7 @@
 """Tricks that make adversarial training work. They compose from outside: none is a flag inside a loss.
 
-Wrap an objective (:func:`smooth`, :class:`TopK`), add a term (:func:`feature_matching`), change what the
-discriminator sees (:class:`HistoryPool`, :func:`add_noise`, :func:`judge`) or add a layer to it
+Wrap an objective (:func:`smooth`), add a term (:func:`feature_matching`), change what the discriminator sees
+(:class:`HistoryPool`, :func:`add_noise`, :func:`judge`) or add a layer to it
 (:class:`MinibatchDiscrimination`, :class:`MinibatchStddev`). Kept elsewhere: penalties in ``penalties``,
 spectral norm and equalised rates in ``blocks``, averaged weights in ``ema``; weight decay and two time scales
 are fields of ``OptimizerSpec``. Random numbers are passed in, so that they come from the run's own streams.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -42,33 +42,6 @@ def smooth(objective: Objective, real: float = 0.9) -> Separate:
     if not isinstance(objective, Separate) or not isinstance(objective.on_real, Toward):
         raise ValueError("label smoothing needs an objective with targets: cross-entropy or least squares")
     return replace(objective, on_real=replace(objective.on_real, target=real))
-
-
-@dataclass(frozen=True)
-class TopK(Objective):
-    """The generator learns from the fakes that the discriminator likes best (Sinha et al. 2020).
-
-    Attributes
-    ----------
-    inner : Objective
-        Judges the chosen fakes. The discriminator's loss is its own.
-    fraction : float
-        Share of the batch that is kept, in (0, 1], at least one sample; each tensor of scores chooses for
-        itself. Lower it from 1 as training goes on.
-    """
-
-    inner: Objective
-    fraction: float
-
-    def d(self, real: Logits, fake: Logits) -> Tensor:
-        return self.inner.d(real, fake)
-
-    def g(self, fake: Logits, real: Logits | None = None) -> Tensor:
-        return self.inner.g(replace(fake, scores=tuple(self._best(s) for s in fake.scores)), real)
-
-    def _best(self, scores: Tensor) -> Tensor:
-        kept = max(1, math.ceil(self.fraction * len(scores)))
-        return scores[scores.detach().reshape(len(scores), -1).mean(dim=1).topk(kept).indices]
 
 
 def feature_matching(real: Logits, fake: Logits) -> Tensor:

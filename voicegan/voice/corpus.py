@@ -96,11 +96,6 @@ class Speaker:
         """Files that were left out, each with its reason and fix."""
         return [file for file in self.files if file.verdict == "refuse"]
 
-    @property
-    def warned(self) -> list[check.FileVerdict]:
-        """Files that are used although something is amiss with them."""
-        return [file for file in self.files if file.verdict == "warn"]
-
 
 def load_speaker(
     folder: Path | str,
@@ -238,38 +233,6 @@ def pieces(utterance: Utterance, longest_s: float, spec: MelSpec) -> list[Uttera
                 seconds=(b - a) * spec.hop / spec.sample_rate_hz)
         for number, (a, b) in enumerate(pairwise(cuts), start=1)
     ]  # fmt: skip
-
-
-def joined(utterances: Sequence[Utterance], least_frames: int) -> list[Utterance]:
-    """Join utterances that are too short for a training crop to their neighbours; drop none.
-
-    Every result has at least `least_frames`. Where all of them together are too short, they are repeated.
-    """
-    groups: list[list[Utterance]] = []
-    open_group: list[Utterance] = []
-    for utterance in utterances:
-        open_group.append(utterance)
-        if sum(u.frames for u in open_group) >= least_frames:
-            groups.append(open_group)
-            open_group = []
-    if open_group and groups:
-        groups[-1].extend(open_group)
-    elif open_group:
-        frames = sum(u.frames for u in open_group)
-        groups.append(open_group * -(-least_frames // max(frames, 1)))
-    return [_join(group) for group in groups]
-
-
-def _join(group: Sequence[Utterance]) -> Utterance:
-    if len(group) == 1:
-        return group[0]
-    return replace(
-        group[0],
-        name="+".join(utterance.name for utterance in group),
-        mel=np.concatenate([utterance.mel for utterance in group], axis=1),
-        f0=np.concatenate([utterance.f0 for utterance in group]),
-        seconds=sum(utterance.seconds for utterance in group),
-    )
 
 
 def _load(path: Path, recipe: Recipe) -> tuple[check.Looked, Features | None]:
