@@ -2,8 +2,12 @@
 
 import io
 import json
+import sys
 
-from voicegan.core.log import MetricsFile, ProgressLine, clock
+import pytest
+
+from voicegan.core.log import MetricsFile, ProgressLine, TensorBoard, clock, series
+from voicegan.errors import VoiceganError
 
 
 def test_resuming_drops_later_and_broken_lines(tmp_path):
@@ -17,7 +21,7 @@ def test_resuming_drops_later_and_broken_lines(tmp_path):
     resumed.write(3, {"loss": 30.0})
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(row["step"], row["loss"]) for row in rows] == [(1, 1.0), (2, 2.0), (3, 30.0)]
-    assert resumed.series() == {"loss": [(1, 1.0), (2, 2.0), (3, 30.0)]}
+    assert series(path) == {"loss": [(1, 1.0), (2, 2.0), (3, 30.0)]}
 
 
 def test_numbers_that_json_lacks_become_null(tmp_path):
@@ -42,6 +46,20 @@ def test_progress_elsewhere_than_on_a_terminal_is_rare():
     assert out.getvalue() == ""
     line.show(100, {}, force=True)
     assert out.getvalue().count("\n") == 1
+
+
+def test_reading_a_series_leaves_the_file_alone(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert series(path) == {} and not path.exists()
+    path.write_text('{"step": 1, "loss": 2}\n{"step": 2, "lo')
+    assert series(path) == {"loss": [(1, 2)]}
+    assert path.read_text().endswith('"lo')
+
+
+def test_tensorboard_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(VoiceganError, match="needs the package tensorboard.*pip install tensorboard"):
+        TensorBoard(tmp_path)
 
 
 def test_clock_reads_like_people_write():

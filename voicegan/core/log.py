@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..errors import VoiceganError
 from ..storage import write_atomic
 
 
@@ -33,14 +34,15 @@ class MetricsFile:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def series(self) -> dict[str, list[tuple[float, float]]]:
-        """Return every numeric column as (step, value) pairs."""
-        columns: dict[str, list[tuple[float, float]]] = {}
-        for _, row in _rows(self.path):
-            for name, value in row.items():
-                if name != "step" and isinstance(value, (int, float)):
-                    columns.setdefault(name, []).append((row["step"], value))
-        return columns
+
+def series(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read every numeric column of a metrics file as (step, value) pairs; none where there is no file."""
+    columns: dict[str, list[tuple[float, float]]] = {}
+    for _, row in _rows(path):
+        for name, value in row.items():
+            if name != "step" and isinstance(value, (int, float)):
+                columns.setdefault(name, []).append((row["step"], value))
+    return columns
 
 
 def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -66,7 +68,13 @@ class TensorBoard:
     """The same numbers for TensorBoard (the ``tensorboard`` extra)."""
 
     def __init__(self, folder: Path, step: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise VoiceganError(
+                "trainer.tensorboard needs the package tensorboard, which is not installed",
+                "Install it: pip install tensorboard",
+            ) from None
 
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 

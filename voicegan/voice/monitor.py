@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.log import MetricsFile
+from ..core.log import series
 from ..core.system import Progress, System
 from .batches import normalised
 from .corpus import Speaker, Utterance
@@ -72,17 +72,15 @@ class Monitor:
 
     def recall(self, metrics: Path, step: int) -> None:
         """Take up the scores of a run that resumes at ``step``."""
-        if metrics.exists():
-            series = MetricsFile(metrics, step).series().get("validation/score", [])
-            self.scores = [value for _, value in series]
+        self.scores = [score for at, score in series(metrics).get("validation/score", []) if at <= step]
 
     def curves(self) -> None:
         """Draw the losses and the validation over the run."""
         from ..pictures import curves
 
-        series = MetricsFile(self.folder / "metrics.jsonl", 2**62).series()
-        losses = {k: v for k, v in series.items() if "/" in k and not k.startswith("validation/")}
-        checks = {k.removeprefix("validation/"): v for k, v in series.items() if k.startswith("validation/")}
+        columns = series(self.folder / "metrics.jsonl")
+        losses = {k: v for k, v in columns.items() if "/" in k and not k.startswith("validation/")}
+        checks = {k.removeprefix("validation/"): v for k, v in columns.items() if k.startswith("validation/")}
         for name, chosen in (("losses", losses), ("validation", checks)):
             if any(len(points) > 1 for points in chosen.values()):
                 curves(
