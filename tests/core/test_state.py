@@ -68,6 +68,12 @@ def test_checkpoint_just_written_survives_later_ones_of_an_abandoned_run(tmp_pat
     assert [found for _, found in state.found(tmp_path)] == [path]
 
 
+def test_checkpoint_of_the_same_step_replaces_an_earlier_attempt(tmp_path):
+    state.save(tmp_path, 5, payload(1.0))
+    path = state.save(tmp_path, 5, payload(2.0))
+    assert [found for _, found in state.found(tmp_path)] == [path]
+
+
 def test_newer_format_is_refused_rather_than_passed_over(tmp_path, monkeypatch):
     state.save(tmp_path, 1, payload())
     monkeypatch.setattr(state, "FORMAT", 2)

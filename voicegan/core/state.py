@@ -52,7 +52,7 @@ def save(
     path = folder / f"step-{step:08d}-{sha256(data)[:16]}.pt"
     write_atomic(path, data)
     for later, other in found(folder):
-        if later > step:  # of an earlier attempt that this run does not continue
+        if later >= step and other != path:  # of an earlier attempt that this run does not continue
             other.unlink(missing_ok=True)
     prune(folder, keep=keep, protected=(step,) if best is None else (step, best))
     return path
