@@ -95,6 +95,8 @@ def test_a_missing_file_among_others_is_left_to_fail_alone():
         (["a.wav"], {"out": "b.wav", "format": "mp3"}, "named .wav and the format asked for is mp3"),
         (["in"], {"out": "-"}, "cannot go to standard output"),
         (["in"], {"out": "a.wav"}, "a.wav is a file"),
+        (["in"], {"out": "new.WAV"}, "new.WAV names a file"),
+        (["a.wav", "in/x.wav"], {"out": "new.mp3"}, "new.mp3 names a file"),
         (["empty"], {}, "holds no recordings"),
         (["a.wav"], {"out": "a.wav"}, "would overwrite the input"),
         (["a.wav"], {"out": "in/../a.wav", "force": True}, "would overwrite the input"),

@@ -89,9 +89,10 @@ def _one(name: str, voice: str, out: str | Path | None, format: str | None) -> l
 def _several(names: Sequence[str], voice: str, out: str | Path | None, format: str | None) -> list[Job]:
     if str(out) == PIPE:
         raise VoiceganError("several recordings cannot go to standard output", "Give a folder: --out DIR.")
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
+    if out is not None and _is_file_name(out):
         raise VoiceganError(
-            f"{out} is a file, and several recordings are to be written", "Give a folder: --out DIR."
+            f"{out} {'is' if Path(out).exists() else 'names'} a file, and several recordings are to be written",
+            "Give a folder: --out DIR.",
         )
     chosen = format or "wav"
     jobs: dict[Path, Job] = {}
@@ -116,6 +117,13 @@ def _several(names: Sequence[str], voice: str, out: str | Path | None, format: s
     return list(jobs.values())
 
 
+def _is_file_name(out: str | Path) -> bool:
+    path = Path(out)
+    if path.exists():
+        return not path.is_dir()
+    return path.suffix[1:].lower() in FORMATS and not str(out).endswith(("/", os.sep))
+
+
 def _beside(source: Path, voice: str, format: str) -> Path:
     return source.with_name(f"{source.stem}_{voice}.{format}")
 
@@ -127,7 +135,7 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
             # On some systems names that differ in case are the same file.
             by_target.setdefault(str(job.target.absolute()).casefold(), []).append(job)
     clashes = [
-        f"{' and '.join(str(job.source) for job in same)} both become {same[0].target}"
+        f"{' and '.join(str(job.source) for job in same)} {'both' if len(same) == 2 else 'all'} become {same[0].target}"
         for same in by_target.values()
         if len(same) > 1
     ]
