@@ -223,6 +223,7 @@ GARBAGE = np.random.default_rng(5).bytes(5000)
     ("build", "says"),
     [
         (lambda folder: folder / "nowhere.wav", "nowhere.wav does not exist"),
+        (lambda folder: make("a.wav", b"")(folder) / "b.wav", "b.wav does not exist"),
         (lambda folder: folder, "is a folder, not a recording"),
         (make("void.wav", b""), "void.wav is empty (0 bytes)"),
         (make("garbage.wav", GARBAGE), "garbage.wav is not audio"),
@@ -230,7 +231,11 @@ GARBAGE = np.random.default_rng(5).bytes(5000)
         (make("text.wav", b"short"), "text.wav is not audio"),
         (make("film.wav", b"RIFF\x10\x10\0\0AVI " + GARBAGE), "film.wav is not audio"),
         (make("samples.raw", GARBAGE), "samples.raw is not audio"),
-        (make("half.wav", wav.header_bytes(RATE, None, 100)[:30]), "half.wav has a broken WAV header"),
+        (
+            make("half.wav", wav.header_bytes(RATE, None, 100)[:30]),
+            "half.wav has a broken WAV header: it ends",
+        ),
+        (make("slow.wav", wav.header_bytes(100, None, 800) + bytes(800)), "it claims 100 samples a second"),
         (make("lost.wav", b"RIFF\x10\x10\0\0WAVE" + GARBAGE), "lost.wav has a broken WAV header"),
         (make("lost.flac", b"fLaC" + GARBAGE), "lost.flac has a broken FLAC header"),
         (make("lost.ogg", b"OggS" + GARBAGE), "lost.ogg has a broken Ogg header"),
@@ -238,6 +243,9 @@ GARBAGE = np.random.default_rng(5).bytes(5000)
         (sound(np.zeros(0), suffix=".aiff", subtype="PCM_16"), "holds no samples"),
         (sound(np.append(tone(), np.nan)), "not numbers (NaN or infinite), first at 1.000 s"),
         (sound(np.append(tone(0.5), np.inf)), "not numbers (NaN or infinite), first at 0.500 s"),
+        (sound(1000 * tone()), "sound.wav holds samples of 300 times full scale, first at 0.00"),
+        (sound(np.full(RATE, 0.2)), "sound.wav is silent (all samples are equal)"),
+        (sound(0.2 + 1e-4 * tone()), "sound.wav is silent (peak -90 dBFS)"),
         (sound(np.zeros(RATE)), "sound.wav is silent (all samples are zero)"),
         (sound(tone() * 1e-4), "sound.wav is silent (peak -90 dBFS)"),
     ],
@@ -355,6 +363,19 @@ def test_one_live_channel_of_eight_keeps_its_level(tmp_path: Path) -> None:
         np.testing.assert_allclose(samples, tone(), atol=1e-6)
         assert len(warnings) == 1
         assert "8 channels, of which 7 are silent" in warnings[0]
+
+
+def test_a_single_live_channel_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "two.wav"
+    soundfile.write(path, np.stack([0 * tone(), tone()], axis=1), RATE, "FLOAT")
+    assert read_all(path)[1] == [f"{path} has 2 channels, of which 1 is silent: only channel 2 is used."]
+
+
+def test_a_single_sample_is_read_without_remarks(tmp_path: Path) -> None:
+    path = tmp_path / "one.wav"
+    soundfile.write(path, [0.3], RATE, "FLOAT")
+    assert read(path)[0] == pytest.approx([0.3])
+    assert read_all(path)[1] == []
 
 
 def test_two_talkers_on_two_channels_are_both_heard(tmp_path: Path) -> None:

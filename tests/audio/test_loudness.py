@@ -102,6 +102,37 @@ def test_the_hiss_before_the_first_word_does_not_make_that_word_loud() -> None:
     assert active_level_db(out[2 * RATE + RATE // 10 :], RATE) == pytest.approx(-26, abs=0.3)
 
 
+@pytest.mark.parametrize("hiss_db", [-75, -69, -60])
+@pytest.mark.parametrize("level_db", [-26, -20])
+def test_a_word_out_of_hiss_is_not_made_too_loud(hiss_db: float, level_db: float) -> None:
+    word = np.concatenate([noise(0.06, -68), noise(0.5, level_db)])  # a breath, then speech
+    out = RunningGain(-26, RATE).push(np.concatenate([noise(1, hiss_db), word]))
+    assert active_level_db(out[RATE:], RATE) < max(level_db, -26) + 1
+    assert np.abs(out).max() < 1
+
+
+def test_a_whisper_is_brought_up_within_seconds() -> None:
+    out = RunningGain(-26, RATE).push(noise(12, -58))
+    assert active_level_db(out[-RATE:], RATE) == pytest.approx(-28, abs=0.5)  # the gain is at most 30 dB
+
+
+@pytest.mark.parametrize("level_db", [-45, -26, -10])
+def test_a_running_gain_that_knows_the_level_begins_with_it(level_db: float) -> None:
+    out = RunningGain(-26, RATE, start_db=level_db).push(noise(2, level_db))
+    for at in (0, RATE // 4, RATE):
+        assert active_level_db(out[at : at + RATE // 4], RATE) == pytest.approx(-26, abs=1)
+
+
+def test_the_swing_is_the_peak_without_an_offset() -> None:
+    meter = LevelMeter(RATE)
+    assert meter.swing_db == -math.inf
+    meter.push(np.array([0.6, 0.4], np.float32))
+    meter.push(np.array([0.5], np.float32))
+    assert meter.swing_db == pytest.approx(-20, abs=1e-3)
+    assert meter.peak_db == pytest.approx(20 * math.log10(0.6))
+    assert meter.samples == 3
+
+
 def test_a_cough_does_not_close_the_gate_for_ever() -> None:
     out = RunningGain(-26, RATE).push(np.concatenate([noise(0.1, -6), noise(60, -38)]))
     assert active_level_db(out[-RATE:], RATE) == pytest.approx(-26, abs=0.3)

@@ -143,6 +143,36 @@ def test_pipes_carry_audio_and_nothing_else():
     assert "empty" in fault(run("-", "--to", "slt", stdin=b""))
 
 
+def test_a_short_pipe_sounds_as_the_file_does():
+    record("in.wav", seconds=3.0, rate=16000)
+    assert run("in.wav", "--to", "slt").exit_code == 0
+    piped = run("-", "--to", "slt", stdin=Path("in.wav").read_bytes()).stdout_bytes
+    np.testing.assert_array_equal(soundfile.read(io.BytesIO(piped))[0], soundfile.read("in_slt.wav")[0])
+
+
+@pytest.mark.parametrize("level_db", [-45.0, -14.0])
+def test_a_long_pipe_keeps_its_loudness_from_its_first_word_on(level_db: float):
+    wav = 1e-3 * np.random.default_rng(0).standard_normal(16000 * 24)
+    wav[8000:] += speech_like(23.5, 16000, level_db=level_db)
+    soundfile.write("in.wav", wav, 16000, "FLOAT")
+    result = run("-", "--to", "slt", stdin=Path("in.wav").read_bytes())
+    made, _ = soundfile.read(io.BytesIO(result.stdout_bytes))
+    assert len(made) == len(wav)
+    assert np.abs(made[:24000]).max() < 2 * np.abs(wav[:24000]).max()
+    for part in (slice(8000, 40000), slice(40000, 200000), slice(200000, None)):
+        assert active_level_db(made[part], 16000) == pytest.approx(active_level_db(wav[part], 16000), abs=1.5)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(4000), np.full(400000, 0.2)])
+def test_silence_is_refused_also_where_it_comes_through_a_pipe(samples: np.ndarray):
+    soundfile.write("in.wav", samples, 16000)
+    assert "in.wav is silent" in fault(run("in.wav", "--to", "slt"))
+    data = Path("in.wav").read_bytes()
+    assert "standard input is silent" in fault(run("-", "--to", "slt", "--out", "out.wav", stdin=data))
+    assert os.listdir() == ["in.wav"]
+    assert "standard input is silent" in fault(run("-", "--to", "slt", stdin=data))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_named_pipe_is_read_once(folder):
     wav = record("in.wav", rate=16000)

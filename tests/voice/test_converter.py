@@ -190,6 +190,15 @@ def test_a_live_stream_finds_the_loudness_within_seconds(tmp_path):
     assert active_level_db(made[late], 16000) == pytest.approx(active_level_db(wav[late], 16000), abs=1.0)
 
 
+def test_a_stream_that_knows_the_level_begins_with_it(tmp_path):
+    converter = load(tmp_path, "louder", network={"by": 0.4})
+    wav = speech_like(6.0, 16000, level_db=-45)
+    made = streamed(converter.stream(16000, begin_db=-45.0), wav, [4800])
+    assert np.array_equal(streamed(converter.stream(16000, begin_db=-45.0), wav, [len(wav)]), made)
+    for part in (slice(0, 32000), slice(32000, None)):
+        assert active_level_db(made[part], 16000) == pytest.approx(active_level_db(wav[part], 16000), abs=1.0)
+
+
 def follow(heard: np.ndarray, made: np.ndarray, **changes) -> np.ndarray:
     follower = LevelFollower(
         256, 62.5, -26.0, **({"lookahead_frames": 30, "memory_s": 4.0, "prior_s": 0.1} | changes)
@@ -308,6 +317,7 @@ def test_whole_numbers_are_scaled():
         (np.array([1 + 2j]), "complex128"),
         (np.array(["a"]), "not numbers"),
         (np.array([True]), "bool"),
+        (np.array([100.0, -20000.0]), "reach 2e.04 times full scale.*divide by 32768"),
     ],
 )
 def test_what_is_not_one_channel_of_numbers_is_refused(voice, samples, message):
@@ -325,7 +335,9 @@ def test_a_stream_is_used_once_and_pushes_are_checked(voice):
         stream.push(np.zeros(1))
 
 
-@pytest.mark.parametrize("rate", [0, -1, 999, 44100.5, "44100", True, 10**7])
+@pytest.mark.parametrize(
+    "rate", [0, -1, 999, 44100.5, "44100", True, 10**7, None, float("nan"), float("inf")]
+)
 def test_impossible_rates_are_refused(rate):
     with pytest.raises(VoiceganError, match="sample rate"):
         check_rate(rate)

@@ -35,9 +35,10 @@ class ChannelMix:
         self.live = np.flatnonzero(power >= power.max() * 10 ** (DEAD_DB / 10))
         count = len(self.live)
         if count < total:
+            used = f"the mean of the other {count}" if count > 1 else f"only channel {self.live[0] + 1}"
             self.warnings.append(
-                f"{self.name} has {total} channels, of which {total - count} are silent: "
-                f"the mean of the other {count} is used."
+                f"{self.name} has {total} channels, of which {total - count} "
+                f"{'are' if total - count > 1 else 'is'} silent: {used} is used."
             )
         # Unrelated channels of equal power leave 1/count of it in their mean. A tenth of that means
         # cancellation.
@@ -55,6 +56,7 @@ class QualityWatch:
 
     CLIPPED_SHARE = 1e-4
     OFFSET = 0.01
+    OFFSET_S = 0.1  # what is shorter has a mean because it ends within a wave
 
     def __init__(self, name: str, sample_rate_hz: int, subtype: str) -> None:
         self.name = name
@@ -80,7 +82,7 @@ class QualityWatch:
                 "full scale, which sounds rough. Record it at a lower level."
             )
         offset = float(np.abs(self._sum / max(1, self._count)).max()) if self._count else 0.0
-        if offset > self.OFFSET:
+        if offset > self.OFFSET and self._count >= self.OFFSET_S * self.rate:
             lines.append(
                 f"{self.name} has a DC offset of {100 * offset:.1f} % of full scale, which spoils levels. "
                 "Remove it with a high-pass filter."

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,20 +22,25 @@ from ..errors import VoiceganError
 from . import wav
 from .channels import ChannelMix, QualityWatch
 from .decoders import AudioInfo, Decoder, PlainWavDecoder, SoundFileDecoder
+from .loudness import LevelMeter
 from .writing import FORMATS, Writer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
-    "AUDIO_SUFFIXES", "FORMATS", "SILENCE_DB", "AudioInfo", "Reader", "Writer", "find_audio", "info", "read",
-    "require_sound",
+    "AUDIO_SUFFIXES", "FORMATS", "LOUDEST", "RATES_HZ", "SILENCE_DB", "AudioInfo", "Reader", "Writer", "find_audio",
+    "info", "read", "require_sound",
 ]  # fmt: skip
 
 AUDIO_SUFFIXES = frozenset({
     ".wav", ".wave", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc",
     ".au", ".snd", ".caf", ".sph", ".nist",
 })  # fmt: skip
+RATES_HZ = (1_000, 768_000)
+"""Sample rates outside of this come from a broken header."""
+LOUDEST = 100.0
+"""Floating-point samples may exceed full scale (1), but beyond this they are in another unit, or damaged."""
 SILENCE_DB = -70.0
 """A recording whose peak stays under this (dBFS) is called silent: it is the hiss of the converter."""
 
@@ -83,6 +89,9 @@ class Reader:
             self.info = self._decoder.info
             if self.info.frames == 0:
                 raise self._holds_nothing()
+            if not RATES_HZ[0] <= self.info.sample_rate_hz <= RATES_HZ[1]:
+                claim = f"it claims {self.info.sample_rate_hz} samples a second"
+                raise VoiceganError(f"{self.name} has a broken header: {claim}", _AGAIN)
         except BaseException:
             self._stack.close()
             raise
@@ -104,8 +113,13 @@ class Reader:
         """Close what this reader has opened (not a stream that it was given)."""
         self._stack.close()
 
+    @property
+    def block_frames(self) -> int:
+        """The length of every block but the last."""
+        return max(1, round(self._block_s * self.info.sample_rate_hz))
+
     def __iter__(self) -> Iterator[np.ndarray]:
-        size = max(1, round(self._block_s * self.info.sample_rate_hz))
+        size = self.block_frames
         held: list[np.ndarray] = []
         count = 0
         for mono in self._mono():
@@ -128,7 +142,7 @@ class Reader:
             if path.suffix.lower() == ".raw":  # soundfile would ask for rate and format instead of looking
                 raise VoiceganError(f"{path} is not audio that can be read", _FOREIGN)
             return self._open_seekable(str(path), file)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise VoiceganError(f"{path} does not exist", "Check the name and the folder.") from None
         except IsADirectoryError:
             raise VoiceganError(f"{path} is a folder, not a recording", "Name a file.") from None
@@ -165,17 +179,18 @@ class Reader:
         if head.startswith(b"OggS"):
             return self._open_ogg(source, file, start)
         file.seek(start)
-        header = None
-        with suppress(
-            wav.BrokenHeader
-        ):  # for libsndfile to judge: it may be another format, or readable all the same
+        header, fault = None, ""
+        try:
             header, _ = wav.read_header(file)
+        except wav.BrokenHeader as error:
+            # For libsndfile to judge: it may be another format, or readable all the same.
+            fault = str(error)
         samples_from = file.tell()
         # With a block codec, frame_bytes is the size of a block of samples: nothing to be counted here.
         plain = header is not None and header.is_plain
         self._expected = header.frames if header is not None and plain else None
         file.seek(start)
-        decoder = self._open_soundfile(source, head)
+        decoder = self._open_soundfile(source, head, fault)
         if header is not None and plain and decoder.info.frames == 0:
             # A header that was never completed. libsndfile believes its 0.
             file.seek(samples_from)
@@ -210,15 +225,16 @@ class Reader:
     def _holds_nothing(self) -> VoiceganError:
         return VoiceganError(f"{self.name} holds no samples (0 frames)", "Remove it or record it again.")
 
-    def _open_soundfile(self, source: str | BinaryIO, head: bytes) -> Decoder:
+    def _open_soundfile(self, source: str | BinaryIO, head: bytes, wav_fault: str = "") -> Decoder:
         kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
         try:
             return SoundFileDecoder(self.name, source, maybe_mp3=kind in (None, "MP3"))
         except soundfile.LibsndfileError as error:
             if kind is None or (kind == "WAV" and head[8:12] != b"WAVE"):
                 raise VoiceganError(f"{self.name} is not audio that can be read", _FOREIGN) from None
-            reason = str(error.error_string).strip(" .")
-            raise VoiceganError(f"{self.name} has a broken {kind} header ({reason})", _AGAIN) from None
+            said = str(error.error_string).removeprefix("Error : ").strip(" .")
+            reason = wav_fault if kind == "WAV" and wav_fault else said
+            raise VoiceganError(f"{self.name} has a broken {kind} header: {reason}", _AGAIN) from None
 
     # Reading ------------------------------------------------------------------------------------------------
 
@@ -259,13 +275,9 @@ class Reader:
         """
         done = 0
         while len(block := self._decoder.read(_READ_FRAMES)):
-            bad = ~np.isfinite(block)
+            bad = ~(np.abs(block) <= LOUDEST)  # what is not a number is not comparable either
             if bad.any():
-                first = (done + int(np.flatnonzero(bad.any(axis=1))[0])) / self.info.sample_rate_hz
-                raise VoiceganError(
-                    f"{self.name} holds samples that are not numbers (NaN or infinite), first at {first:.3f} s",
-                    "Export it again.",
-                )
+                raise self._no_sound(block, bad, done)
             done += len(block)
             yield block
         if done == 0:
@@ -275,6 +287,18 @@ class Reader:
         slack = 0.02 * (expected or 0) + 2400 if self.info.format == "MP3" else self.info.sample_rate_hz / 100
         if not quiet and expected is not None and done < expected - slack:
             self.warnings.append(self._cut_off(done, self.info.sample_rate_hz, expected))
+
+    def _no_sound(self, block: np.ndarray, bad: np.ndarray, done: int) -> VoiceganError:
+        first = (done + int(np.flatnonzero(bad.any(axis=1))[0])) / self.info.sample_rate_hz
+        if np.isfinite(block).all():
+            return VoiceganError(
+                f"{self.name} holds samples of {np.abs(block).max():.3g} times full scale, first at {first:.3f} s",
+                "Floating-point samples belong within -1 and 1: scale them, or export it again.",
+            )
+        return VoiceganError(
+            f"{self.name} holds samples that are not numbers (NaN or infinite), first at {first:.3f} s",
+            "Export it again.",
+        )
 
     def _cut_off(self, frames: int, rate: int, expected: int | None) -> str:
         promised = f", of {expected / rate:.2f} s that its header promises" if expected else ""
@@ -288,16 +312,24 @@ def read(path: Path | str) -> tuple[np.ndarray, int]:
     silence.
     """
     with Reader(Path(path)) as reader:
-        samples = np.concatenate(list(reader))
-        require_sound(str(path), 20 * float(np.log10(max(np.abs(samples).max(), 1e-10))))
+        meter, blocks = LevelMeter(reader.info.sample_rate_hz), []
+        for block in reader:
+            meter.push(block)
+            blocks.append(block)
+        samples = np.concatenate(blocks)
+        require_sound(reader.name, meter)
         return samples, reader.info.sample_rate_hz
 
 
-def require_sound(name: str, peak_db: float) -> None:
-    """Raise VoiceganError for a recording whose peak (dBFS) says that it is silent."""
-    if peak_db < SILENCE_DB:
-        level = f"peak {peak_db:.0f} dBFS" if peak_db > -190 else "all samples are zero"
-        raise VoiceganError(f"{name} is silent ({level})", "Remove it or record it again.")
+def require_sound(name: str, meter: LevelMeter) -> None:
+    """Raise VoiceganError for a recording in which there is nothing to be heard; a constant offset is not heard."""
+    if meter.samples < 2 or meter.swing_db >= SILENCE_DB:
+        return
+    if math.isfinite(meter.swing_db):
+        level = f"peak {meter.swing_db:.0f} dBFS"
+    else:
+        level = "all samples are zero" if math.isinf(meter.peak_db) else "all samples are equal"
+    raise VoiceganError(f"{name} is silent ({level})", "Remove it or record it again.")
 
 
 def find_audio(folder: Path) -> list[Path]:

@@ -33,7 +33,7 @@ class LevelMeter:
 
     The sound is cut into frames of 20 ms; their energies (without a DC offset) go into a histogram of 0.25 dB
     steps that also sums the exact energies. Active are the frames within 30 dB of the loud ones (those at the
-    95th percentile of what is above -70 dBFS).
+    95th percentile of what is above -70 dBFS). `samples` counts what was pushed.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -42,13 +42,16 @@ class LevelMeter:
         self._counts = np.zeros(bins, np.int64)
         self._energies = np.zeros(bins)
         self._held = np.zeros(0, np.float32)
-        self._peak = 0.0
+        self._lowest, self._highest = math.inf, -math.inf
+        self.samples = 0
 
     def push(self, block: np.ndarray) -> None:
         """Take note of samples (T,)."""
         if len(block) == 0:
             return
-        self._peak = max(self._peak, float(np.abs(block).max()))
+        self.samples += len(block)
+        self._lowest = min(self._lowest, float(block.min()))
+        self._highest = max(self._highest, float(block.max()))
         joined = np.concatenate([self._held, np.asarray(block, np.float32)])
         whole = len(joined) // self._frame * self._frame
         self._held = joined[whole:]
@@ -67,7 +70,12 @@ class LevelMeter:
     @property
     def peak_db(self) -> float:
         """The largest sample so far, dBFS."""
-        return 20 * math.log10(self._peak) if self._peak > 0 else -math.inf
+        return _to_db(max(self._highest, -self._lowest, 0.0))
+
+    @property
+    def swing_db(self) -> float:
+        """Half the way from the lowest to the highest sample so far, dBFS: the peak without a constant offset."""
+        return _to_db(max(self._highest - self._lowest, 0.0) / 2)
 
     @property
     def active_db(self) -> float:
@@ -97,6 +105,10 @@ def active_level_db(wav: np.ndarray, sample_rate_hz: int) -> float:
     return meter.active_db
 
 
+def _to_db(size: float) -> float:
+    return 20 * math.log10(size) if size > 0 else -math.inf
+
+
 def gain(from_db: float, to_db: float) -> float:
     """The factor between two levels; 1 where the first is silence."""
     return 1.0 if math.isinf(from_db) else 10 ** ((to_db - from_db) / 20)
@@ -109,22 +121,32 @@ class RunningGain:
     over the next 20 ms. Speech is what is within 30 dB of the loudest so far; so pauses do not count, and the hiss
     before the first word is forgotten with that word. It depends only on whole frames counted from the start, so
     block sizes do not matter.
+
+    What has been heard for a moment only is trusted in part: a gain that is too high makes the next word overflow,
+    so it rises slowly and falls at once.
+
+    start_db: the active level to begin with, where something is known of it; `target_db` by default, a gain of 1.
     """
 
     MEMORY_S = 3.0
     LIMIT_DB = 30.0
-    FORGET_DB_S = 0.25  # how fast the loudest is forgotten: a cough must not close the gate for ever
+    RISE_DB_S = 15.0
+    TRUST_S = 0.5  # of speech until the gain rises all the way; to fall it takes a fifth
+    # How fast the loudest is forgotten: a cough must not close the gate for ever. Before the first word it is a
+    # guess, and somebody who whispers has to be heard within seconds.
+    FORGET_DB_S, FORGET_GUESS_DB_S = 0.25, 2.0
 
-    def __init__(self, target_db: float, sample_rate_hz: int) -> None:
+    def __init__(self, target_db: float, sample_rate_hz: int, start_db: float | None = None) -> None:
         self.target_db = target_db
         self._frame = max(1, round(FRAME_S * sample_rate_hz))
         self._held = np.zeros(0, np.float32)  # the part of the current frame that has passed
         self._recent: deque[float] = deque(
             maxlen=round(self.MEMORY_S / FRAME_S)
         )  # energies of frames of speech
-        self._loudest_db = FLOOR_DB
-        self._from = 1.0
-        self._to = 1.0
+        self._loudest_db = target_db if start_db is None else start_db
+        self._start_db = self._limited(target_db - self._loudest_db)
+        self._gain_db = self._start_db
+        self._from = self._to = 10 ** (self._gain_db / 20)
 
     @property
     def gain(self) -> float:
@@ -153,11 +175,20 @@ class RunningGain:
     def _learn(self, energy: float) -> None:
         level_db = 10 * math.log10(max(energy, 1e-30))
         self._from = self._to
-        self._loudest_db = max(self._loudest_db - self.FORGET_DB_S * FRAME_S, level_db)
+        forget = self.FORGET_DB_S if self._recent else self.FORGET_GUESS_DB_S
+        self._loudest_db = max(self._loudest_db - forget * FRAME_S, level_db)
         gate_db = max(FLOOR_DB, self._loudest_db - GATE_DB)
         if level_db < gate_db:
             return
         self._recent.append(energy)
         recent = np.array(self._recent)
-        wanted = self.target_db - 10 * math.log10(recent[recent >= 10 ** (gate_db / 10)].mean())
-        self._to = 10 ** (min(max(wanted, -self.LIMIT_DB), self.LIMIT_DB) / 20)
+        speech = recent[recent >= 10 ** (gate_db / 10)]
+        wanted_db = self._limited(self.target_db - 10 * math.log10(speech.mean()))
+        trust_s = self.TRUST_S if wanted_db > self._start_db else self.TRUST_S / 5
+        trust = min(1.0, len(speech) * FRAME_S / trust_s)
+        wanted_db = self._start_db + (wanted_db - self._start_db) * trust
+        self._gain_db = min(wanted_db, self._gain_db + self.RISE_DB_S * FRAME_S)
+        self._to = 10 ** (self._gain_db / 20)
+
+    def _limited(self, gain_db: float) -> float:
+        return min(max(gain_db, -self.LIMIT_DB), self.LIMIT_DB)

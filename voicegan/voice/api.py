@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,7 +17,10 @@ from .marks import made_by
 from .pack import Pack
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .converter import Converter
+    from .stream import Stream
 
 Progress = Callable[[float, "float | None"], None]  # seconds converted, seconds in all where known
 
@@ -114,29 +119,48 @@ def convert_file(
 ) -> Done:
     """Convert a recording of any length in bounded memory.
 
-    A file is read twice: for its level, then to convert it. What comes through a pipe gets a causal gain. The target
-    appears when it is complete, or not at all. Raises VoiceganError when it cannot be read or written, or is silent.
+    A file is read twice: for its level, then to convert it. What comes through a pipe gets a causal gain, which sets
+    out from the level of the first seconds. The target appears when it is complete, or not at all. Raises VoiceganError
+    when it cannot be read or written, or is silent.
     """
     if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
         with open(source, "rb") as pipe:  # a named pipe, or <(command): it can be read only once
             return convert_file(voice, pipe, target, format=format, rate_out=rate_out, progress=progress)
-    from ..audio.files import Reader, Writer
+    from ..audio.files import Reader, Writer, require_sound
+    from ..audio.loudness import LevelMeter
 
     started = time.perf_counter()
-    level = measure_level(source) if isinstance(source, Path) else "running"
-    heard = 0
+    measured = measure_level(source) if isinstance(source, Path) else None
     with Reader(source) as reader:
         rate = reader.info.sample_rate_hz
-        stream = voice.stream(rate, rate_out, level=level)
+        meter, blocks = LevelMeter(rate), iter(reader)
+        first = next(blocks)
+        if measured is None:
+            stream = _stream_of_pipe(voice, first, rate, rate_out, whole=len(first) < reader.block_frames)
+        else:
+            stream = voice.stream(rate, rate_out, level=measured)
         with Writer(target, stream.rate_out, format=format, comment=made_by(voice.pack)) as writer:
-            for block in reader:
+            for block in chain([first], blocks):
                 writer.write(stream.push(block))
-                heard += len(block)
+                meter.push(block)
                 if progress is not None:
-                    progress(heard / rate, reader.info.seconds)
+                    progress(meter.samples / rate, reader.info.seconds)
+            require_sound(reader.name, meter)
             writer.write(stream.flush())
         warnings = tuple(reader.warnings)
-    return Done(heard / rate, time.perf_counter() - started, warnings)
+    return Done(meter.samples / rate, time.perf_counter() - started, warnings)
+
+
+def _stream_of_pipe(
+    voice: Converter, first: np.ndarray, rate: int, rate_out: int | str | None, whole: bool
+) -> Stream:
+    """A stream for what cannot be read twice, of which the first seconds are there (all of it, where `whole`)."""
+    from ..audio.loudness import active_level_db
+
+    level_db = active_level_db(first, rate)
+    if whole:
+        return voice.stream(rate, rate_out, level=level_db)
+    return voice.stream(rate, rate_out, begin_db=level_db if math.isfinite(level_db) else voice.pack.level_db)
 
 
 def measure_level(path: Path) -> float:
@@ -148,5 +172,5 @@ def measure_level(path: Path) -> float:
         meter = LevelMeter(reader.info.sample_rate_hz)
         for block in reader:
             meter.push(block)
-    require_sound(str(path), meter.peak_db)
+    require_sound(reader.name, meter)
     return meter.active_db

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from .. import vocoder as vocoders
+from ..audio.files import RATES_HZ
 from ..audio.loudness import LevelMeter
 from ..audio.mel import LogMel
 from ..errors import VoiceganError
@@ -93,6 +96,7 @@ class Converter:
         rate_out: int | str | None = None,
         *,
         level: float | str = "running",
+        begin_db: float | None = None,
         chunk_frames: int | None = None,
     ) -> Stream:
         """Start a conversion whose samples arrive in pieces.
@@ -104,6 +108,9 @@ class Converter:
         level
             "running": a causal gain follows the speaker. A number: the recording's active level in dBFS, measured
             beforehand; the stream then takes a look-ahead of seconds, for the output's loudness.
+        begin_db
+            For a recording whose beginning only was measured: its active level in dBFS, from which "running" sets out.
+            The look-ahead is that of a measured level.
         chunk_frames
             How many frames the generator is given at once: fewer are quicker to come out and slower to compute. For a
             generator that normalises over time, the length of its windows decides instead.
@@ -112,7 +119,7 @@ class Converter:
             raise VoiceganError(
                 f'level is "{level}", neither "running" nor a number', "Give the active level in dBFS."
             )
-        chosen = LIVE if isinstance(level, str) else MEASURED
+        chosen = LIVE if isinstance(level, str) and begin_db is None else MEASURED
         if chunk_frames is not None:
             if chunk_frames < 1:
                 raise VoiceganError(f"chunk_frames is {chunk_frames}, not at least 1", "Leave it out.")
@@ -130,6 +137,7 @@ class Converter:
             rate=check_rate(rate),
             rate_out=self._output_rate(rate, rate_out),
             level=level,
+            begin_db=begin_db,
             timing=chosen,
         )
 
@@ -167,9 +175,11 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def check_rate(rate: int | str) -> int:
+def check_rate(rate: object) -> int:
     """`rate` as a whole number of Hz within 1,000 and 768,000; VoiceganError otherwise."""
-    if isinstance(rate, (str, bool)) or int(rate) != rate or not 1_000 <= rate <= 768_000:
-        message = f"the sample rate {rate!r} is not a whole number of Hz within 1000 and 768000"
-        raise VoiceganError(message, "Correct it.")
-    return int(rate)
+    lowest, highest = RATES_HZ
+    number = rate if isinstance(rate, (int, float, np.integer, np.floating)) else math.nan
+    if lowest <= number <= highest and number == int(number):
+        return int(number)
+    message = f"the sample rate {rate!r} is not a whole number of Hz within {lowest} and {highest}"
+    raise VoiceganError(message, "Correct it.")

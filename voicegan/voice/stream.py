@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..audio.files import LOUDEST
 from ..audio.loudness import RunningGain
 from ..audio.mel import LogMel, StreamMel
 from ..audio.resample import StreamResampler
@@ -43,8 +44,8 @@ class Timing:
     level_prior_s: float
 
 
-# A measured level says that the whole recording is at hand: larger chunks are faster, and a look-ahead of seconds lets
-# even the first word have the right loudness. Live, every hop of waiting is heard.
+# A measured level says that a recording is at hand, and nobody waits for its first word: larger chunks are faster, and
+# a look-ahead of seconds lets even that word have the right loudness. Live, every hop of waiting is heard.
 MEASURED = Timing(chunk_frames=512, level_lookahead_s=4.0, level_memory_s=8.0, level_prior_s=0.005)
 LIVE = Timing(chunk_frames=16, level_lookahead_s=0.0, level_memory_s=3.0, level_prior_s=0.5)
 
@@ -78,6 +79,8 @@ class Stream:
         Log-mel (M, f) to the generator's domain, and back.
     level
         "running" (a causal gain), or the active level of the input in dBFS where it was measured.
+    begin_db
+        The level that a causal gain begins with.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Stream:
         rate: int,
         rate_out: int,
         level: float | str,
+        begin_db: float | None,
         timing: Timing,
     ) -> None:
         spec = log_mel.spec
@@ -106,7 +110,9 @@ class Stream:
         self._offset = OffsetRemover(rate)
         self._to_model = StreamResampler(rate, self.model_rate)
         self._gain: Gain = (
-            RunningGain(level_db, self.model_rate) if isinstance(level, str) else FixedGain(level, level_db)
+            RunningGain(level_db, self.model_rate, begin_db)
+            if isinstance(level, str)
+            else FixedGain(level, level_db)
         )
         self._mel = StreamMel(log_mel)
         self._normalise, self._windows, self._denormalise = normalise, windows, denormalise
@@ -237,7 +243,7 @@ class Stream:
 def as_samples(samples: np.ndarray | Tensor) -> np.ndarray:
     """One channel of sound as float32 (T,): whole numbers are scaled to ±1, a channel axis of length 1 is dropped.
 
-    Raises VoiceganError for several channels, other shapes and kinds, and values that are not finite.
+    Raises VoiceganError for several channels, other shapes and kinds, and values that are not finite or no sound.
     """
     if isinstance(samples, Tensor):
         samples = samples.detach().cpu().numpy()
@@ -262,6 +268,11 @@ def as_samples(samples: np.ndarray | Tensor) -> np.ndarray:
     array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise VoiceganError("samples hold NaN or infinity", "Look at where they come from.")
+    if len(array) and (loudest := float(np.abs(array).max())) > LOUDEST:
+        raise VoiceganError(
+            f"samples reach {loudest:.3g} times full scale",
+            "Floats belong within -1 and 1: divide by 32768 what was 16 bits wide.",
+        )
     return array
 
 
