@@ -1,5 +1,6 @@
 """The one loop: order, freezing, sharing, and a resume that is exact to the bit."""
 
+import errno
 import json
 import os
 import signal
@@ -145,6 +146,32 @@ def test_averages_follow_and_stay_in_eval_mode(tmp_path):
     assert made.system.best("g") is average and made.system.best("d") is made.system.d
 
 
+class Judged(Toy):
+    """With a finished network that no optimizer owns, and weights of five dimensions."""
+
+    def __init__(self):
+        super().__init__()
+        self.judge = nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+        self.volume = nn.Conv3d(1, 1, 1)
+
+    def optimizers(self):
+        specs = dict(super().optimizers())
+        specs["d"] = OptimizerSpec(("d", "volume"), 2e-3)
+        return specs
+
+    def g_loss(self, batch, scratch, progress):
+        assert not self.judge[1].training and self.d.training
+        return {**super().g_loss(batch, scratch, progress), "judged": self.judge(self.fake(scratch)).mean()}
+
+
+def test_network_that_no_optimizer_owns_stays_frozen_and_in_eval_mode(tmp_path):
+    config = TrainerConfig(steps=2, batch=4, device="cpu", precision="fp32", check_every=1)
+    made = Trainer(Judged(), Points(), config, tmp_path, validate=lambda system, progress: {"score": 1.0})
+    made.fit(quiet=True)
+    assert all(p.grad is None and not p.requires_grad for p in made.system.judge.parameters())
+    assert not made.system.averages["g"].training
+
+
 def test_best_checkpoint_stays_beside_the_newest(tmp_path):
     scores = iter([5.0, 1.0, 3.0, 4.0, 6.0])
     released = []
@@ -169,6 +196,55 @@ def test_divergence_names_the_term_and_the_last_good_checkpoint(tmp_path):
     with pytest.raises(VoiceganError, match=r"g/adversarial is nan at step 8 .*step 5 is good"):
         made.fit(quiet=True)
     assert [step for step, _ in state.found(tmp_path)] == [5]
+
+
+class Steep(Toy):
+    """Its loss is finite while its gradient is not: the square root at zero."""
+
+    def lazy_loss(self, batch, scratch, progress):
+        terms = super().lazy_loss(batch, scratch, progress)
+        if progress.step == 9:
+            terms["root"] = (self.d.layers[3].weight * 0).sum().sqrt()
+        return terms
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    config = TrainerConfig(steps=20, batch=4, device="cpu", precision="fp32", log_every=1, check_every=5)
+    made = Trainer(Steep(), Points(), config, tmp_path)
+    with pytest.raises(
+        VoiceganError, match=r"weight d\.layers\.3\.weight is not finite at step 10 .*step 5 is good"
+    ):
+        made.fit(quiet=True)
+    assert [step for step, _ in state.found(tmp_path)] == [5]
+
+
+def test_time_spent_counts_on_after_a_resume(tmp_path):
+    first = trainer(tmp_path, 10)
+    first.seconds = 100.0
+    for _ in range(5):
+        first.train_step()
+    first.save()
+    second = trainer(tmp_path, 10)
+    second.resume()
+    second.fit(quiet=True)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert 100.0 < rows[0]["seconds"] < rows[-1]["seconds"] < 200.0
+    assert second.seconds == pytest.approx(rows[-1]["seconds"], abs=1e-5)
+
+
+def test_full_disk_is_one_clear_line_and_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    made = trainer(tmp_path, 20)
+    write = state.write_atomic
+
+    def fill(path, data):
+        if path.name.startswith("step-00000010"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, data)
+
+    monkeypatch.setattr(state, "write_atomic", fill)
+    with pytest.raises(VoiceganError, match=r"No space left on device.* at step 10 .*step 5 is good"):
+        made.fit(quiet=True)
+    assert state.latest(tmp_path)[1]["step"] == 5
 
 
 def test_checkpoint_of_another_system_is_refused_by_name(tmp_path):

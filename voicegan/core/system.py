@@ -140,7 +140,8 @@ class OptimizerSpec:
     lr : float
         Learning rate before the schedule.
     betas : tuple of float
-        Adam's averaging factors; ``(0.5, 0.999)`` is the custom for GANs (Radford 2015).
+        Adam's averaging factors; ``(0.5, 0.999)`` is the custom for GANs (Radford 2015). The first is the
+        momentum of ``"sgd"``; ``"rmsprop"`` takes none.
     kind : str
         ``"adam"``, ``"adamw"``, ``"rmsprop"`` or ``"sgd"``.
     weight_decay : float
@@ -164,7 +165,8 @@ class System(nn.Module):
     """A GAN: its networks, its optimizers, and in which order what is updated by which loss.
 
     Subclasses assign their networks as attributes in ``__init__`` (the set of parameters is fixed from
-    then on), and everything that must survive a restart is a parameter or a buffer.
+    then on), and everything that must survive a restart is a parameter or a buffer. A network that no
+    optimizer owns, such as a pretrained judge, stays as it is: frozen and in eval mode.
     """
 
     def __init__(self) -> None:
@@ -192,12 +194,6 @@ class System(nn.Module):
         """
         self.averages[name] = frozen_copy(getattr(self, name))
         self._half_lives[name] = half_life
-
-    def train(self, mode: bool = True) -> System:
-        """Switch the networks; the averages always stay in eval mode."""
-        super().train(mode)
-        self.averages.eval()
-        return self
 
     def averaged(self) -> Iterator[tuple[nn.Module, nn.Module, float]]:
         """Yield (average, network, half-life in samples) for each averaged network."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 import signal
 import threading
@@ -76,6 +77,10 @@ class Outcome:
     best_score: float | None
 
 
+class Abandoned(VoiceganError):
+    """Training ends here because it has ended on another device, which says why."""
+
+
 class Trainer:
     """Train a system by its phases.
 
@@ -115,23 +120,21 @@ class Trainer:
         self.validate, self.on_best, self.facts = validate, on_best, dict(facts or {})
         self.fabric = fabric or launch(config)
         ranks = self.fabric.world_size
-        if config.batch % ranks:
-            raise VoiceganError(
-                f"a batch of {config.batch} cannot be shared by {ranks} devices",
-                f"Choose a multiple of {ranks}.",
-            )
+        _require_shareable(config.batch, ranks)
         share = config.batch // ranks
         self._rows = range(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
-        # Weights lie channels last: 2-D convolutions are faster on every device with matrix units.
-        self.system = system.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.system = system.to(self.fabric.device)
+        _lay_channels_last(system)
         self._agree_on_weights()
         self.specs = dict(system.optimizers())
         self._networks = {
             name: [getattr(system, n) for n in spec.networks] for name, spec in self.specs.items()
         }
         self._require_one_owner()
+        self._finished = self._owned_by_nobody()
         self.optimizers = {name: self._optimizer(name, spec) for name, spec in self.specs.items()}
         self.step = self.seen = 0
+        self.seconds = 0.0
         self.best: dict[str, float] = {}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -144,32 +147,32 @@ class Trainer:
         Raises
         ------
         VoiceganError
-            A loss is no longer a finite number; the last good checkpoint is named.
+            A loss or a weight is no longer a finite number, or a file cannot be written; the last good
+            checkpoint is named.
+        Abandoned
+            The process of another device has ended; its own error says why.
         """
-        writers = self._writers()
         line = (
             ProgressLine(self.config.steps, self.step) if self.fabric.is_global_zero and not quiet else None
         )
-        began = time.monotonic()
         with _signals() as received:
-            stopped = False
-            while self.step < self.config.steps and not (stopped := self._anywhere(bool(received))):
-                self.train_step()
-                last = self.step == self.config.steps
-                if last or self.step % self.config.log_every == 0:
-                    values = self._logged()
-                    row = {"seen": self.seen, "seconds": time.monotonic() - began, **values}
-                    for writer in writers:
-                        writer.write(self.step, row)
-                    if line:
-                        line.show(self.step, values, force=last)
-                if last or self.step % self.config.check_every == 0:
-                    self._check(writers, line)
-            if stopped:
-                self._logged()  # refuses to save what has diverged
-                self.save()
-        if line:
-            line.close()
+            try:
+                stopped = self._train(self._writers(), line, received)
+            except OSError as error:
+                raise VoiceganError(
+                    f"{error.filename or self.folder} cannot be written ({error.strerror or error}) at step {self.step}"
+                    f" ({self._last_saved()})",
+                    "Make room or mend its permissions, then --resume.",
+                ) from error
+            except RuntimeError as error:
+                if self.fabric.world_size > 1 and _is_of_another_rank(error):
+                    raise Abandoned(
+                        "the training on another device has ended", "Its message says why."
+                    ) from error
+                raise
+            finally:
+                if line:
+                    line.close()
         return Outcome(
             self.step,
             (received[0] if received else signal.SIGTERM) if stopped else None,
@@ -177,10 +180,36 @@ class Trainer:
             self.best.get("score"),
         )
 
+    def _train(
+        self, writers: list[MetricsFile | TensorBoard], line: ProgressLine | None, received: list[int]
+    ) -> bool:
+        """Train, log, check and save; return whether a signal ended it early."""
+        began = time.monotonic() - self.seconds
+        while self.step < self.config.steps:
+            if self._anywhere(bool(received)):
+                self._require_finite()
+                self.save()
+                return True
+            self.train_step()
+            self.seconds = time.monotonic() - began
+            last = self.step == self.config.steps
+            if last or self.step % self.config.log_every == 0:
+                values = self._logged()
+                row = {"seen": self.seen, "seconds": self.seconds, **values}
+                for writer in writers:
+                    writer.write(self.step, row)
+                if line:
+                    line.show(self.step, values, force=last)
+            if last or self.step % self.config.check_every == 0:
+                self._check(writers, line)
+        return False
+
     def train_step(self) -> None:
         """Do one step: every phase that is due, then the averages."""
         progress = self.progress
         self.system.train()
+        for network in self._finished:
+            network.eval()
         first = self._draw(0)
         for index, phase in enumerate(self.system.phases(progress)):
             if not phase.due(progress):
@@ -273,16 +302,29 @@ class Trainer:
         values = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums.clear()
         self._counts.clear()
-        broken = next((name for name, value in values.items() if not abs(value) < float("inf")), None)
-        if self._anywhere(broken is not None):  # all ranks stop together, or the others would wait for ever
-            saved = state.found(self.folder)
-            where = f"the checkpoint of step {saved[0][0]} is good" if saved else "nothing was saved yet"
-            what = f"{broken} is {values[broken]}" if broken else "a loss on another device is not finite"
-            raise VoiceganError(
-                f"training diverged: {what} at step {self.step} ({where})",
-                "Lower the learning rates or try --set trainer.precision=fp32, then --resume.",
-            )
+        broken = next((name for name, value in values.items() if not math.isfinite(value)), None)
+        self._stop_if_diverged(broken and f"{broken} is {values[broken]}")
         return values
+
+    def _require_finite(self) -> None:
+        """Raise VoiceganError when a loss since the last log line, or a weight, is no longer finite."""
+        self._logged()
+        weights = self.system.named_parameters()  # a finite loss can have a gradient that is not
+        broken = next((name for name, weight in weights if not torch.isfinite(weight).all()), None)
+        self._stop_if_diverged(broken and f"the weight {broken} is not finite")
+
+    def _stop_if_diverged(self, what: str | None) -> None:
+        if not self._anywhere(what is not None):  # all ranks stop together, or the others would wait for ever
+            return
+        what = what or "a loss on another device is not finite"
+        raise (VoiceganError if self.fabric.is_global_zero else Abandoned)(
+            f"training diverged: {what} at step {self.step} ({self._last_saved()})",
+            "Lower the learning rates or try --set trainer.precision=fp32, then --resume.",
+        )
+
+    def _last_saved(self) -> str:
+        saved = state.found(self.folder)
+        return f"the checkpoint of step {saved[0][0]} is good" if saved else "nothing was saved yet"
 
     def _writers(self) -> list[MetricsFile | TensorBoard]:
         if not self.fabric.is_global_zero:
@@ -294,7 +336,7 @@ class Trainer:
 
     def _check(self, writers: list[MetricsFile | TensorBoard], line: ProgressLine | None) -> None:
         """Validate on rank 0, note the best, save."""
-        self._logged()  # refuses to save what has diverged since the last log line
+        self._require_finite()
         if self.validate is not None and self.fabric.is_global_zero:
             self.system.eval()
             with torch.no_grad():
@@ -318,6 +360,7 @@ class Trainer:
         return {
             "step": self.step,
             "seen": self.seen,
+            "seconds": self.seconds,
             "system": self.system.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "best": dict(self.best),
@@ -338,12 +381,15 @@ class Trainer:
                 for group, configured in zip(optimizer.param_groups, groups, strict=True):
                     group.update(configured)
         except (RuntimeError, KeyError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
+            # torch's first line only says for which class the others are.
+            lines = [line.strip() for line in str(error).splitlines() if not line.endswith(":")]
+            what = f"{error} is missing" if isinstance(error, KeyError) else (lines or [str(error)])[0]
             raise VoiceganError(
-                f"the checkpoint does not belong to this system: {first}",
+                f"the checkpoint does not belong to this system: {what}",
                 "Resume with the settings of its run.",
             ) from error
         self.step, self.seen, self.best = int(saved["step"]), int(saved["seen"]), dict(saved["best"])
+        self.seconds = float(saved.get("seconds", 0.0))
         self.facts.update(saved["facts"])
 
     def save(self) -> None:
@@ -386,6 +432,16 @@ class Trainer:
                 if owners.setdefault(id(parameter), name) != name:
                     raise ValueError(f"optimizers {owners[id(parameter)]!r} and {name!r} share a parameter")
 
+    def _owned_by_nobody(self) -> list[nn.Module]:
+        """Freeze everything, and list the networks that no optimizer owns: averages, a judge from elsewhere.
+
+        They stay frozen and in eval mode. The phases unfreeze what they train.
+        """
+        self.system.requires_grad_(False)
+        owned = {id(p) for networks in self._networks.values() for n in networks for p in n.parameters()}
+        children = [(child, [id(p) for p in child.parameters()]) for child in self.system.children()]
+        return [child for child, parameters in children if parameters and owned.isdisjoint(parameters)]
+
     def _agree_on_weights(self) -> None:
         """Give all ranks the weights of rank 0."""
         if self.fabric.world_size > 1:
@@ -398,11 +454,13 @@ class Trainer:
             return here
         return bool(self._reduced(torch.tensor(float(here)), "sum") > 0)
 
-    def _reduced(self, value: Tensor, how: str) -> Tensor:
-        """Combine a tensor over all ranks."""
-        reduced = self.fabric.all_reduce(value.to(self.fabric.device), reduce_op=how)
-        assert isinstance(reduced, Tensor)  # Fabric also reduces containers, hence its wider type
-        return reduced
+    def _reduced(self, value: Tensor, how: Literal["sum", "mean"]) -> Tensor:
+        """Combine a tensor over all ranks; it is overwritten."""
+        if self.fabric.world_size == 1:
+            return value
+        value = value.to(self.fabric.device)
+        torch.distributed.all_reduce(value)
+        return value.div_(self.fabric.world_size) if how == "mean" else value
 
     def _wait(self) -> None:
         if self.fabric.device.type == "cuda":
@@ -421,17 +479,51 @@ def launch(config: TrainerConfig) -> Fabric:
             f"{devices} devices were asked for; this machine has {torch.cuda.device_count()}",
             "Choose a smaller --devices.",
         )
-    several = devices > 1 or int(os.environ.get("WORLD_SIZE", 1)) > 1
+    world = int(os.environ.get("WORLD_SIZE", devices))
+    _require_shareable(config.batch, world)  # here too: before other processes are started
+    if "LOCAL_RANK" in os.environ:
+        _end_with_parent()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision each time
     fabric = Fabric(
         accelerator=accelerator,
         devices=devices,
-        num_nodes=int(os.environ.get("WORLD_SIZE", devices)) // devices,
-        strategy="ddp" if several else "auto",
+        num_nodes=world // devices,
+        strategy="ddp" if world > 1 else "auto",
         precision=choose_precision(config.precision, accelerator),  # type: ignore[arg-type]
     )
     fabric.launch()
     return fabric
+
+
+def _require_shareable(batch: int, ranks: int) -> None:
+    if batch % ranks:
+        raise VoiceganError(
+            f"a batch of {batch} cannot be shared by {ranks} devices", f"Choose a multiple of {ranks}."
+        )
+
+
+def _end_with_parent() -> None:
+    """End this process soon after the one that started it: a rank alone would wait for the others for ever."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def _lay_channels_last(system: nn.Module) -> None:
+    """Order 4-D weights as 2-D convolutions on devices with matrix units are fastest."""
+    for tensor in (*system.parameters(), *system.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+
+
+def _is_of_another_rank(error: RuntimeError) -> bool:
+    """Whether a collective failed because its peer is gone. Gloo has no class for that, NCCL has."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def _gather(value: Any) -> list[Any]:
