@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,7 +118,10 @@ def test_minutes_become_steps_once(folders, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--set", "model.chanels=3"], "Did you mean 'channels'"),
+        (["--set", "model.chanels=3"], "unknown key 'model.chanels'. Did you mean 'model.channels'"),
+        (["--set", "lr_g=1"], "Did you mean 'model.lr_g'"),
+        (["--set", "model.objective=best"], "Expected: one of minimax, non_saturating"),
+        (["--set", "vocoder=griffin"], "Did you mean griffin-lim"),
         (["--set", "trainr.steps=3"], "Did you mean 'trainer'"),
         (["--system", "ligth"], "Did you mean light"),
         (["--names", "one"], "two names"),
@@ -133,6 +137,102 @@ def test_mistakes_are_one_clear_line(folders, arguments, said):
     assert result.exit_code == 2
     assert said in result.output
     assert "Traceback" not in result.output
+
+
+def resume(out, *arguments):
+    return CliRunner().invoke(main, ["train", "--resume", "--out", str(out), *map(str, arguments)])
+
+
+def test_resume_with_other_settings_is_refused_and_the_plan_stays(folders, tmp_path):
+    out = tmp_path / "o"
+    assert train(folders, "--steps", 4, "--out", out).exit_code == 0
+    plan = (out / "run" / "plan.json").read_bytes()
+    for wrong, said in (
+        (["--set", "model.channels=16"], "does not belong to this system: size mismatch"),
+        (["--system", "cyclegan-vc"], "this run trains light"),
+        (["--names", "x,y"], "voices of this run are called anna,ben"),
+    ):
+        refused = resume(out, *wrong)
+        assert refused.exit_code == 2 and said in refused.output, refused.output
+        assert (out / "run" / "plan.json").read_bytes() == plan
+    again = resume(out)
+    assert again.exit_code == 0 and "all 4 steps are done" in again.output
+
+
+def test_resume_names_a_damaged_checkpoint_and_uses_the_one_before(folders, tmp_path, caplog):
+    out = tmp_path / "o"
+    assert train(folders, "--steps", 8, "--out", out).exit_code == 0
+    newest = state.found(out / "run")[0][1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    result = resume(out)
+    assert result.exit_code == 0, result.output
+    assert f"{newest.name} is damaged" in caplog.text and "continuing after step 4 of 8" in result.output
+    assert state.latest(out / "run")[1]["step"] == 8
+    rows = [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "seen" in row] == [2, 4, 6, 8]
+    assert [row["step"] for row in rows if "validation/score" in row] == [4, 8]
+
+
+def test_resume_from_another_folder_keeps_steps_that_minutes_gave(folders, tmp_path, monkeypatch):
+    a, b = folders
+    monkeypatch.chdir(a.parent)
+    arguments = [
+        "train",
+        "--a",
+        a.name,
+        "--b",
+        b.name,
+        *TINY,
+        "--minutes",
+        "0.1",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    steps = json.loads((tmp_path / "o" / "run" / "plan.json").read_text())["settings"]["trainer"]["steps"]
+    monkeypatch.chdir(tmp_path)
+    result = resume("o", "--minutes", 5)
+    assert result.exit_code == 0, result.output
+    assert f"--minutes was turned into {steps} steps" in result.output
+
+
+def test_resume_needs_the_recordings_of_its_run(folders, tmp_path):
+    a, b = (shutil.copytree(folder, tmp_path / folder.name) for folder in folders)
+    assert train((a, b), "--steps", 4, "--out", tmp_path / "o").exit_code == 0
+    moved = b.rename(tmp_path / "ben elsewhere")
+    assert "does not exist" in resume(tmp_path / "o").output
+    assert resume(tmp_path / "o", "--b", moved).exit_code == 0
+    (moved / "s003.wav").unlink()
+    changed = resume(tmp_path / "o", "--b", moved)
+    assert changed.exit_code == 2 and "have changed since this run was begun" in changed.output
+
+
+def test_force_keeps_the_old_run_until_the_new_one_can_begin(folders, tmp_path):
+    assert train(folders, "--steps", 4, "--out", tmp_path / "o").exit_code == 0
+    (tmp_path / "empty").mkdir()
+    failed = train(
+        (folders[0], tmp_path / "empty"), "--names", "anna,ben", "--out", tmp_path / "o", "--force"
+    )
+    assert failed.exit_code == 2 and "is empty" in failed.output
+    assert resume(tmp_path / "o").exit_code == 0
+
+
+def test_places_that_cannot_be_used_are_refused_before_any_work(folders, tmp_path):
+    (tmp_path / "file").write_text("x")
+    over_file = train(folders, "--out", tmp_path / "file" / "o")
+    assert over_file.exit_code == 2 and "is a file, not a folder" in over_file.output
+    over_recordings = train(folders, "--out", folders[0].parent)
+    assert over_recordings.exit_code == 2 and "which holds something else" in over_recordings.output
+    over_run = train(folders, "--names", "run,ben", "--out", tmp_path / "o")
+    assert over_run.exit_code == 2 and "which holds something else" in over_run.output
+    assert not (tmp_path / "o").exists()
+
+
+def test_recordings_in_both_folders_are_warned_of(folders, tmp_path, caplog):
+    a = shutil.copytree(folders[0], tmp_path / "anna")
+    shutil.copy(folders[1] / "s001.wav", a / "other.wav")
+    assert train((a, folders[1]), "--steps", 4, "--out", tmp_path / "o").exit_code == 0
+    assert "1 recordings are in both folders" in caplog.text and "other.wav" in caplog.text
 
 
 def test_same_folder_twice_is_refused(folders):

@@ -42,9 +42,11 @@ def test_a_resolved_plan_resolves_to_itself():
 
 
 def test_misspelt_setting_of_a_system_is_named():
-    with pytest.raises(VoiceganError, match="model settings of light: unknown key 'cycel'") as caught:
+    with pytest.raises(VoiceganError, match="unknown key 'model.cycel'") as caught:
         training.resolve({"model": {"cycel": 1}})
-    assert "cycle" in caught.value.hint
+    assert "model.cycle" in caught.value.hint
+    with pytest.raises(VoiceganError, match=r"unknown key 'lr_g'. Did you mean 'model.lr_g'"):
+        training.resolve({"lr_g": 1})
 
 
 def test_pairs_asked_for_but_missing_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -14,7 +15,7 @@ from ..errors import VoiceganError
 from .progress import counted
 
 if TYPE_CHECKING:
-    from ..voice.training import Material, Places, Training, TrainingConfig
+    from ..voice.training import Places, Training
 
 FOLDER = click.Path(path_type=Path)
 
@@ -62,17 +63,22 @@ def train(
     if steps is not None and minutes is not None:
         raise click.UsageError("--steps and --minutes exclude each other")
     from .. import config, storage
+    from ..core.trainer import Abandoned
     from ..voice import release
     from ..voice import training as t
 
     given = [f"{key}={value}" for key, value in _shortcuts(system, steps, device, devices)] + list(overrides)
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    if not first:
+        logging.disable(logging.WARNING)  # the first process says it already
     plan: dict[str, Any] = {}
     if resume:
         plan = t.read_plan(_run_to_resume(folder_a, folder_b, names, out, system))
-        folder_a, folder_b = (Path(folder) for folder in plan["folders"])
+        folder_a = folder_a or Path(plan["folders"][0])  # a folder may have moved
+        folder_b = folder_b or Path(plan["folders"][1])
         called = (plan["names"][0], plan["names"][1])
         base = plan["settings"]
+        _require_same_run(plan, names, system)
     else:
         if folder_a is None or folder_b is None:
             raise click.UsageError("two folders are needed: --a DIR --b DIR")
@@ -80,32 +86,43 @@ def train(
         base = config.read_toml(recipe) if recipe else {}
     settings = t.resolve(config.merge(base, given), str(recipe or ""))
     places = t.Places.of(called, settings.system, out)
-    if first and not resume and not dry_run and t.has_state(places.run):
-        if not force:
-            raise VoiceganError(
-                f"a run of {called[0]} and {called[1]} is in {places.run}",
-                "Continue it with --resume, or start anew with --force.",
-            )
-        t.clear(places.run)
+    begins = first and not resume and not dry_run
+    if begins and t.has_state(places.run) and not force:
+        raise VoiceganError(
+            f"a run of {called[0]} and {called[1]} is in {places.run}",
+            "Continue it with --resume, or start anew with --force.",
+        )
+    if first:
+        t.require_writable(places)
+        release.require_free(places.voices, called, places.run)
 
     with counted("reading") as progress:
         material = t.gather(folder_a, folder_b, settings, progress=progress)
+    t.require_same(plan, material)
     command = plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]])
     run = t.Training(material, settings, called, places, command=command, say=_say)
-    if dry_run:
-        _dry_run(run, material, settings, called, places)
-        return
     if minutes is not None and not resume:
         run.choose_steps(minutes)
+    if dry_run:
+        _dry_run(run, first)
+        return
+    if begins:
+        t.clear(places.run)  # not before everything is known to be in order
     if first and not quiet:
         for line in t.describe(material, run.settings, called):
             _say(line)
         _say(f"device {run.trainer.fabric.device}, precision {run.trainer.fabric._precision.precision}")
         _say(f"run: {places.run}")
+    found = resume and run.resume()
     run.save_plan()
-    if resume and not run.resume():
-        _say("no checkpoint was saved yet: starting from the beginning")
-    outcome = run.run(quiet=quiet)
+    if first and resume:
+        _say_resumed(run, found, recipe, minutes)
+    try:
+        outcome = run.run(quiet=quiet)
+    except Abandoned:
+        if first:
+            raise
+        return  # the first process says what happened
     if not first:
         return
     for target in (1, 0):
@@ -167,19 +184,45 @@ def _run_to_resume(
     return Places.of(_names(names, a, b), system or "light", None).run
 
 
-def _dry_run(
-    run: Training, material: Material, settings: TrainingConfig, names: tuple[str, str], places: Places
-) -> None:
+def _require_same_run(plan: dict[str, Any], names: str | None, system: str | None) -> None:
+    trained = plan["settings"]["system"]
+    if system is not None and system != trained:
+        raise VoiceganError(
+            f"this run trains {trained}, and cannot go on as {system}", "Choose another --out for a new run."
+        )
+    called = ",".join(plan["names"])
+    if names is not None and [part.strip() for part in names.split(",")] != plan["names"]:
+        raise VoiceganError(f"the voices of this run are called {called}", "Leave --names out.")
+
+
+def _say_resumed(run: Training, found: bool, recipe: Path | None, minutes: float | None) -> None:
+    done, planned = run.trainer.step, run.settings.trainer.steps
+    if not found:
+        _say("no checkpoint was saved yet: starting from the beginning")
+    elif done < planned:
+        _say(f"continuing after step {done} of {planned}")
+    else:
+        _say(f"all {planned} steps are done (the run is at step {done}); --steps N trains on")
+    if minutes is not None:
+        _say(f"--minutes was turned into {planned} steps when the run was begun; --steps changes that")
+    if recipe is not None:
+        _say("--config is not read again: the run keeps its plan; --set changes single settings")
+
+
+def _dry_run(run: Training, first: bool) -> None:
     from ..voice import training as t
 
-    for line in t.describe(material, settings, names):
+    estimated = t.estimate(run)  # all processes measure together
+    if not first:
+        return
+    for line in t.describe(run.material, run.settings, run.names):
         click.echo(line)
     click.echo(f"device {run.trainer.fabric.device}")
-    click.echo(f"run: {places.run}")
-    click.echo(f"voices: {places.voices}")
-    click.echo(f"estimated time: {t.estimate(run)}")
+    click.echo(f"run: {run.places.run}")
+    click.echo(f"voices: {run.places.voices}")
+    click.echo(f"estimated time: {estimated}")
     click.echo("settings:")
-    click.echo(settings.model_dump_json(indent=2))
+    click.echo(run.settings.model_dump_json(indent=2))
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import __version__
+from ..errors import VoiceganError
 from . import pack
 
 if TYPE_CHECKING:
@@ -24,6 +25,20 @@ def folder_of(voices: Path, names: tuple[str, str], target: int) -> Path:
     if (folder / pack.SETTINGS).is_file() and pack.load_pack(folder).sources != (names[1 - target],):
         return voices / f"{names[target]}-from-{names[1 - target]}"
     return folder
+
+
+def require_free(voices: Path, names: tuple[str, str], run: Path) -> None:
+    """Raise VoiceganError where a voice would have to replace something that is none, such as recordings."""
+    for target in (0, 1):
+        folder = folder_of(voices, names, target)
+        voice = (folder / pack.SETTINGS).is_file()
+        if folder == run or (
+            folder.exists() and not voice and (not folder.is_dir() or any(folder.iterdir()))
+        ):
+            raise VoiceganError(
+                f"the voice {names[target]} would go to {folder}, which holds something else",
+                "Choose another --out, or other names with --names.",
+            )
 
 
 def save_voice(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +23,13 @@ from ..core.random import derive
 from ..core.system import Progress, System
 from ..core.trainer import Outcome, Trainer, TrainerConfig
 from ..errors import VoiceganError
+from ..vocoder import VOCODERS
 from . import release
 from .batches import TwoSpeakers
+from .check import FolderReport
 from .corpus import CorpusConfig, Speaker, load_speaker
 from .monitor import Monitor
-from .parallel import Parallel, ParallelVerdict, align_speakers
+from .parallel import Parallel, ParallelVerdict, align_speakers, shared_recordings
 from .systems import SYSTEMS
 from .systems.base import VoiceSystem
 
@@ -59,8 +63,14 @@ class TrainingConfig(Config):
 
     @pydantic.field_validator("system")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _known_system(cls, name: str) -> str:
         SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
+        return name
+
+    @pydantic.field_validator("vocoder")
+    @classmethod
+    def _known_vocoder(cls, name: str) -> str:
+        VOCODERS.describe(name)
         return name
 
 
@@ -72,19 +82,21 @@ def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
     VoiceganError
         A key is unknown or a value wrong.
     """
-    chosen = config.build(TrainingConfig, values, source)
-    kind = SYSTEMS.get(chosen.system)
-    trainer = {**kind.trainer_defaults, **values.get("trainer", {})}
-    trainer.setdefault("check_every", max(20, min(1000, int(trainer["steps"]) // CHECKS)))
-    try:
-        model = config.build(kind.Config, chosen.model, source)
-    except VoiceganError as error:
-        raise VoiceganError(f"model settings of {chosen.system}: {error.message}", error.hint) from None
-    return config.build(
-        TrainingConfig,
-        {**chosen.model_dump(mode="json"), "model": model.model_dump(mode="json"), "trainer": trainer},
-        source,
+    name = values.get("system", TrainingConfig().system)
+    if not isinstance(name, str) or name not in SYSTEMS:
+        config.build(TrainingConfig, {"system": name}, source)  # raises
+    kind = SYSTEMS.get(name)
+    trainer = values.get("trainer", {})
+    if isinstance(trainer, dict):
+        trainer = {**kind.trainer_defaults, **trainer}
+        if isinstance(steps := trainer["steps"], int):
+            trainer.setdefault("check_every", max(20, min(1000, steps // CHECKS)))
+    # Read as one whole, so that a mistake in any key is named with its section.
+    whole = pydantic.create_model(
+        "TrainingConfig", __base__=TrainingConfig, model=(kind.Config, kind.Config())
     )
+    settings = config.build(whole, {**values, "trainer": trainer}, source)
+    return TrainingConfig.model_validate(settings.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,10 @@ class Material:
     b: Speaker
     verdict: ParallelVerdict | None
     parallel: Parallel | None
+
+    @property
+    def speakers(self) -> tuple[Speaker, Speaker]:
+        return self.a, self.b
 
 
 def gather(
@@ -125,12 +141,22 @@ def gather(
                 progress=progress,
             )
         )
+    _warn_of_shared(sides[0], sides[1])
     if settings.parallel == "off":
         return Material(sides[0], sides[1], None, None)
     found = align_speakers(sides[0], sides[1], progress=progress)
     if settings.parallel == "on" and not found.pairs:
         raise VoiceganError(f"{a} and {b} are not parallel: {found.verdict.reason}", "Set parallel to auto.")
     return Material(sides[0], sides[1], found.verdict, found if found.pairs else None)
+
+
+def _warn_of_shared(a: Speaker, b: Speaker) -> None:
+    both = shared_recordings(FolderReport(a.folder, tuple(a.files)), FolderReport(b.folder, tuple(b.files)))
+    if both:
+        example = f"{a.folder / both[0][0]} and {b.folder / both[0][1]}"
+        log.warning(
+            "warning: %d recordings are in both folders (%s); give each speaker's own", len(both), example
+        )
 
 
 @dataclass(frozen=True)
@@ -198,9 +224,7 @@ class Training:
             places.run,
             validate=self.monitor.validate,
             on_best=self._release,
-            facts={"seconds": 0.0},
         )
-        self._began = time.monotonic()
 
     def choose_steps(self, minutes: float) -> int:
         """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
@@ -210,6 +234,7 @@ class Training:
             self.monitor.validate(self.system.eval(), self.trainer.progress, rehearsal=True)
         check_s = time.perf_counter() - began
         steps = max(CHECKS, int((minutes * 60 - CHECKS * check_s) / step_s))
+        steps = self.trainer.fabric.broadcast(steps)  # all ranks must mean the same number
         every = max(1, steps // CHECKS)
         self._set_trainer(steps=steps, check_every=every)
         self.say(f"{minutes:g} minutes are {steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)")
@@ -224,7 +249,8 @@ class Training:
                     "format": PLAN_FORMAT,
                     "version": __version__,
                     "names": list(self.names),
-                    "folders": [str(self.material.a.folder), str(self.material.b.folder)],
+                    "folders": [str(speaker.folder.resolve()) for speaker in self.material.speakers],
+                    "recordings": [fingerprint(speaker) for speaker in self.material.speakers],
                     "command": self.command,
                     "settings": self.settings.model_dump(mode="json"),
                 },
@@ -238,7 +264,6 @@ class Training:
 
     def run(self, *, quiet: bool = False) -> Outcome:
         """Train to the end, releasing both voices whenever they are better than before."""
-        self._began = time.monotonic() - float(self.trainer.facts["seconds"])
         outcome = self.trainer.fit(quiet=quiet)
         if _first_rank():
             self.monitor.curves()
@@ -250,8 +275,6 @@ class Training:
         self.trainer.config = trainer
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
-        seconds = time.monotonic() - self._began
-        self.trainer.facts["seconds"] = seconds
         for target in (1, 0):
             release.save_voice(
                 release.folder_of(self.places.voices, self.names, target),
@@ -263,7 +286,7 @@ class Training:
                 facts={
                     "steps": self.trainer.step,
                     "planned_steps": self.settings.trainer.steps,
-                    "minutes": round(seconds / 60, 1),
+                    "minutes": round(self.trainer.seconds / 60, 1),
                     "command": self.command,
                     "validation": {name: round(value, 4) for name, value in values.items()},
                 },
@@ -280,6 +303,31 @@ def read_plan(run: Path) -> dict[str, Any]:
     return plan
 
 
+def fingerprint(speaker: Speaker) -> str:
+    """Hash of what trains and what is kept aside: a run can go on with the same recordings only."""
+    used = [[(u.name, u.sha256) for u in side] for side in (speaker.utterances, speaker.held_out)]
+    return storage.sha256(json.dumps(used).encode())
+
+
+def require_same(plan: Mapping[str, Any], material: Material) -> None:
+    """Raise VoiceganError when a folder no longer holds the recordings that the run was begun with."""
+    for known, speaker in zip(plan.get("recordings", ()), material.speakers, strict=False):
+        if known != fingerprint(speaker):
+            raise VoiceganError(
+                f"the recordings in {speaker.folder} have changed since this run was begun",
+                "Restore them, or start anew with --force.",
+            )
+
+
+def require_writable(places: Places) -> None:
+    """Raise VoiceganError where nothing can be written; makes nothing."""
+    for place in (places.run, places.voices):
+        there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            reason = "may not be written to" if there.is_dir() else "is a file, not a folder"
+            raise VoiceganError(f"{there} {reason}", "Choose another folder with --out.")
+
+
 def has_state(run: Path) -> bool:
     """Whether a run was begun there and got as far as a checkpoint."""
     return bool(state.found(run))
@@ -291,6 +339,8 @@ def clear(run: Path) -> None:
         path.unlink()
     for name in ("metrics.jsonl", PLAN):
         (run / name).unlink(missing_ok=True)
+    for name in ("samples", "tensorboard"):
+        shutil.rmtree(run / name, ignore_errors=True)
 
 
 def describe(material: Material, settings: TrainingConfig, names: Sequence[str]) -> list[str]:

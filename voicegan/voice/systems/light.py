@@ -41,6 +41,13 @@ class LightConfig(Config):
     decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
     half_life: float = pydantic.Field(2000.0, ge=0)  # of the averaged generators, in samples
 
+    @pydantic.field_validator("objective")
+    @classmethod
+    def _known_objective(cls, name: str) -> str:
+        if name not in OBJECTIVES:
+            raise ValueError(f"one of {', '.join(OBJECTIVES)}")
+        return name
+
 
 class Light(VoiceSystem):
     """The light system between two speakers.
