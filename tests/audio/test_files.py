@@ -501,6 +501,52 @@ def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_what_fails_at_opening_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.wav"
+    path.write_bytes(b"old")
+
+    def failing(self: object, *arguments: object, **keywords: object) -> None:
+        raise soundfile.LibsndfileError(2)
+
+    monkeypatch.setattr(soundfile.SoundFile, "__init__", failing)
+    with (
+        pytest.raises(VoiceganError, match=r"out\.wav cannot be written: libsndfile says"),
+        Writer(path, RATE),
+    ):
+        pytest.fail("it cannot be opened")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["out.wav"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_named_with_the_reason() -> None:
+    says = r"^/proc/x\.wav cannot be written: (No such file|Permission denied).*Check the folder"
+    with pytest.raises(VoiceganError, match=says), Writer("/proc/x.wav", RATE):
+        pytest.fail("nothing can be written there")
+
+
+@pytest.mark.parametrize("format", files.FORMATS)
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_a_full_disk_is_said(format: str) -> None:
+    says = "cannot be written: No space left"
+    with (
+        pytest.raises(VoiceganError, match=says),
+        open("/dev/full", "wb", 0) as full,
+        Writer(full, RATE, format) as to,
+    ):
+        to.write(tone())
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "ogg"])
+def test_a_name_may_be_any_bytes(tmp_path: Path, suffix: str) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe." + suffix.encode()))
+    with Writer(path, RATE, suffix) as writer:
+        writer.write(tone())
+    assert len(read(path)[0]) == RATE
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_reader_that_goes_away_ends_the_writing() -> None:
     taking, giving = os.pipe()
 
@@ -517,10 +563,17 @@ def test_a_reader_that_goes_away_ends_the_writing() -> None:
 
 
 def test_folders_are_searched_in_order_without_hidden_files(tmp_path: Path) -> None:
-    for name in ["b.wav", "a.FLAC", "deep/er/c.ogg", ".hidden.wav", ".git/d.wav", "notes.txt", "a b [x].mp3"]:
+    for name in ["b.wav", "a.FLAC", "deep/er/c.ogg", ".hidden.wav", ".git/d.wav", "notes.txt", "a b [x].mp3",
+                 "phone.M4A"]:  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     found = [str(path.relative_to(tmp_path)) for path in find_audio(tmp_path)]
-    assert found == ["a b [x].mp3", "a.FLAC", "b.wav", "deep/er/c.ogg"]
+    assert found == [
+        "a b [x].mp3",
+        "a.FLAC",
+        "b.wav",
+        "deep/er/c.ogg",
+        "phone.M4A",
+    ]  # what cannot be read is found too, to be named
     with pytest.raises(VoiceganError, match="is not a folder"):
         find_audio(tmp_path / "b.wav")

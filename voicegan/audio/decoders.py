@@ -64,7 +64,7 @@ class SoundFileDecoder:
 
     def __init__(self, name: str, source: str | BinaryIO, maybe_mp3: bool) -> None:
         with _quiet(maybe_mp3):
-            self._file = _Sequential(source)
+            self._file = _Sequential(library_name(source) if isinstance(source, str) else source)
         file = self._file
         self._is_mp3 = file.format in ("MP3", "MPEG")
         frames = file.frames if 0 <= file.frames < 1 << 62 else None
@@ -129,6 +129,11 @@ class PlainWavDecoder:
 
     def close(self) -> None:
         """The stream is its owner's to close."""
+
+
+def library_name(path: str) -> str | bytes:
+    """A path as soundfile takes it: outside of Windows a name may be any bytes, not only text."""
+    return path if sys.platform == "win32" else os.fsencode(path)
 
 
 # File descriptor 2 belongs to the whole process: two threads that turn it aside at once would each keep, and

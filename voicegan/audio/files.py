@@ -39,6 +39,9 @@ AUDIO_SUFFIXES = frozenset({
 })  # fmt: skip
 RATES_HZ = (1_000, 768_000)
 """Sample rates outside of this come from a broken header."""
+_FOREIGN_SUFFIXES = frozenset({
+    ".m4a", ".m4b", ".aac", ".wma", ".amr", ".3gp", ".ape", ".wv", ".mka", ".webm", ".ac3", ".dsf", ".ra",
+})  # fmt: skip
 LOUDEST = 100.0
 """Floating-point samples may exceed full scale (1), but beyond this they are in another unit, or damaged."""
 SILENCE_DB = -70.0
@@ -333,8 +336,9 @@ def require_sound(name: str, meter: LevelMeter) -> None:
 
 
 def find_audio(folder: Path) -> list[Path]:
-    """Every file with a readable suffix in a folder and the folders below it, sorted; hidden ones are left
-    out.
+    """Every file in a folder and the folders below it that its suffix calls sound, sorted, without hidden ones.
+
+    Also those of formats that cannot be read: whoever reads them says so, rather than that they vanish silently.
     """
     if not Path(folder).is_dir():
         raise VoiceganError(f"{folder} is not a folder", "Name a folder of recordings.")
@@ -344,7 +348,7 @@ def find_audio(folder: Path) -> list[Path]:
         found += [
             Path(place, name)
             for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES
+            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES | _FOREIGN_SUFFIXES
         ]
     return sorted(found)
 

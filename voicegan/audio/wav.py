@@ -95,8 +95,8 @@ def read_header(stream: BinaryIO, taken_already: bytes = b"") -> tuple[WavHeader
     coding, channels, rate, _, frame_bytes, bits = struct.unpack_from(f"{order}HHIIHH", fmt)
     if coding == EXTENSIBLE and len(fmt) >= 26:
         coding = struct.unpack_from(f"{order}H", fmt, 24)[0]
-    if not (channels and rate and frame_bytes):
-        raise BrokenHeader(f"it claims {channels} channels at {rate} Hz")
+    if not (channels and frame_bytes and 0 < rate < 1 << 31):
+        raise BrokenHeader(f"it claims {channels} channel{'' if channels == 1 else 's'} at {rate} Hz")
     data_bytes: int | None = long_data_bytes if kind[:4] == b"RF64" and long_data_bytes else size
     if data_bytes == 0 or (data_bytes == size and size >= UNKNOWN_LENGTH):
         data_bytes = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ import soundfile
 from ..errors import VoiceganError
 from ..storage import atomic_path
 from . import wav
+from .decoders import library_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,6 +45,7 @@ FORMATS: dict[str, Format] = {
 WAV_LIMIT_BYTES = (1 << 32) - (1 << 16)
 # libsndfile's Vorbis encoder keeps a whole write on the stack.
 _WRITE_FRAMES = 1 << 14
+_FULL_BYTES = 1 << 18  # libsndfile does not say why a write failed; with less room than this, it is clear
 
 
 class Writer:
@@ -110,14 +112,22 @@ class Writer:
                 folder = self._stack.enter_context(tempfile.TemporaryDirectory())
                 self._spooled = os.path.join(folder, "spooled")
                 self._file = self._open(self._spooled)
-        except (OSError, soundfile.LibsndfileError) as error:
-            self._stack.close()
-            raise self._cannot(error) from None
+        except BaseException as error:
+            # The stack has to see the fault: closed without one, it would put a part in the target's place.
+            with suppress(type(error)):
+                self._stack.__exit__(type(error), error, error.__traceback__)
+            if isinstance(error, OSError | soundfile.LibsndfileError) and not isinstance(
+                error, BrokenPipeError
+            ):
+                raise self._cannot(error) from None
+            raise
         return self
 
     def _open(self, place: str) -> soundfile.SoundFile:
+        with open(place, "wb"):
+            pass  # where this is not possible, the system says why; libsndfile does not
         file = soundfile.SoundFile(
-            place, "w", self.sample_rate_hz, 1, self._subtype, format=self.format.container
+            library_name(place), "w", self.sample_rate_hz, 1, self._subtype, format=self.format.container
         )
         if self._comment:
             file.comment = self._comment
@@ -195,11 +205,21 @@ class Writer:
         self._target.flush()
 
     def _cannot(self, error: Exception) -> VoiceganError:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None)
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "what should be its folder is a file"
+        elif reason is None:
+            reason = "no space is left" if self._disk_is_full() else f"libsndfile says: {error}".strip(" .")
         return VoiceganError(
             f"{self.name} cannot be written: {reason}",
             "Check the folder, its permissions and the space left.",
         )
+
+    def _disk_is_full(self) -> bool:
+        folder = self._spooled or str(Path(self.name).absolute())
+        with suppress(OSError):
+            return shutil.disk_usage(os.path.dirname(folder)).free < _FULL_BYTES
+        return False
 
 
 def _to_int16(samples: np.ndarray) -> np.ndarray:
