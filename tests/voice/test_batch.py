@@ -137,3 +137,17 @@ def test_what_exists_is_replaced_only_by_force(folder):
     (folder / "a_slt.wav").write_bytes(b"")
     with pytest.raises(VoiceganError, match="a_slt.wav exists already"):
         plan(["a.wav"], "slt")
+
+
+def test_what_an_earlier_run_left_inside_the_folder_is_no_input(folder):
+    (folder / "in" / "done").mkdir()
+    (folder / "in" / "done" / "old.wav").touch()
+    assert [str(job.target) for job in plan(["in"], "slt", out="in/done")] == [
+        "in/done/sub/y.wav",
+        "in/done/x.wav",
+    ]
+    assert len(plan(["in"], "slt", out="elsewhere")) == 3
+
+
+def test_an_input_that_is_named_twice_is_converted_once(folder):
+    assert len(plan(["a.wav", "./in/../a.wav", "more/x.wav", str(folder / "a.wav")], "slt")) == 2

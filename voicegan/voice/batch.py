@@ -95,25 +95,27 @@ def _several(names: Sequence[str], voice: str, out: str | Path | None, format: s
             "Give a folder: --out DIR.",
         )
     chosen = format or "wav"
-    jobs: dict[Path, Job] = {}
+    jobs: dict[str, Job] = {}
     for name in names:
         path = Path(name)
         if not path.is_dir():
             target = _beside(path, voice, chosen) if out is None else Path(out) / f"{path.stem}.{chosen}"
-            jobs.setdefault(path.absolute(), Job(path, target, chosen))
+            jobs.setdefault(os.path.abspath(path), Job(path, target, chosen))
             continue
-        recordings = find_audio(path)
-        if not recordings:
-            raise VoiceganError(f"{name} holds no recordings", "Give a folder with sound files in it.")
         folder = path.resolve()
         if out is None:
             root = folder.with_name(f"{folder.name}_{voice}")
         else:
             root = Path(out) if len(names) == 1 else Path(out) / folder.name
+        recordings = find_audio(path)
+        if folder in root.resolve().parents:  # what an earlier run left inside the folder is no input
+            recordings = [one for one in recordings if root.resolve() not in one.resolve().parents]
+        if not recordings:
+            raise VoiceganError(f"{name} holds no recordings", "Give a folder with sound files in it.")
         for recording in recordings:
             inside = recording.relative_to(path)
             target = root / inside.parent / f"{inside.stem}.{chosen}"
-            jobs.setdefault(recording.absolute(), Job(recording, target, chosen))
+            jobs.setdefault(os.path.abspath(recording), Job(recording, target, chosen))
     return list(jobs.values())
 
 
