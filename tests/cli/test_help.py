@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from voicegan import __version__, cli
+from voicegan.audio.wav import header_bytes
 from voicegan.errors import VoiceganError
 
 INSTALL = "Install voicegan again, or see: voicegan doctor"
@@ -103,6 +105,18 @@ def test_debug_shows_the_traceback_before_the_line(monkeypatch, arguments):
     assert result.exit_code == 2
     assert "Traceback (most recent call last)" in result.stderr
     assert result.stderr.endswith("error: bob.wav is silent\n")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+@pytest.mark.parametrize("name", ["日本.wav", "\udcff.wav"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_a_name_that_the_terminal_cannot_show_stops_nothing(name, encoding, tmp_path):
+    (tmp_path / name).write_bytes(header_bytes(16000, None, 2000) + bytes(2000))
+    done = subprocess.run(
+        [sys.executable, "-m", "voicegan", "info", name], cwd=tmp_path, capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding}, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith(b"recording  ") and b".wav\n" in done.stdout
 
 
 def test_interruption_exits_as_shells_expect(monkeypatch):

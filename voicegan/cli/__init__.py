@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import sys
 import traceback
@@ -58,6 +59,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Whatever goes wrong becomes one line on standard error and an exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(
+                stream, io.TextIOWrapper
+            ):  # a name that the terminal cannot show must not stop the work
+                stream.reconfigure(errors="backslashreplace")
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
