@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,9 @@ from tiny_voices import make_voice, noise_vocoder, speech_like, tiny_nets  # noq
 
 import voicegan
 from voicegan import storage
+from voicegan.audio.files import Writer
 from voicegan.audio.loudness import active_level_db
+from voicegan.cli import main
 from voicegan.cli.convert import convert
 from voicegan.cli.info import info
 from voicegan.errors import VoiceganError
@@ -141,6 +144,32 @@ def test_pipes_carry_audio_and_nothing_else():
     assert run("-", "--to", "slt", "--out", "x.flac", stdin=Path("in.wav").read_bytes()).exit_code == 0
     assert soundfile.info("x.flac").frames == len(wav)
     assert "empty" in fault(run("-", "--to", "slt", stdin=b""))
+
+
+def test_a_format_that_cannot_be_read_is_named_and_does_not_stop_the_others():
+    record("in/a.wav")
+    Path("in/phone.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(500))
+    result = run("in", "--to", "slt")
+    assert result.exit_code == 1 and Path("in_slt/a.wav").exists()
+    assert "phone.m4a is not audio that can be read" in result.stderr and "ffmpeg" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no such signals here")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_leaves_no_half_file(monkeypatch, number):
+    record("in.wav")
+    Path("in_slt.wav").write_text("precious")
+    write = Writer.write
+
+    def interrupted(self, block):
+        write(self, block)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Writer, "write", interrupted)
+    result = CliRunner().invoke(main, ["convert", "in.wav", "--to", "slt", "--force"])
+    assert result.exit_code == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert sorted(os.listdir()) == ["in.wav", "in_slt.wav"] and Path("in_slt.wav").read_text() == "precious"
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_short_pipe_sounds_as_the_file_does():

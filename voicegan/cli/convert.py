@@ -81,7 +81,8 @@ def convert(
     from ..voice.api import load_voice
 
     converter = load_voice(pack.folder, device=device, vocoder=vocoder)
-    failures = _convert_all(converter, jobs, rate_out, quiet)
+    with _ended_by_signals():
+        failures = _convert_all(converter, jobs, rate_out, quiet)
     if not failures:
         return
     if len(jobs) == 1:
@@ -143,6 +144,28 @@ def _report(job: Job, done: Done) -> None:
             f"{done.seconds:.1f} s of sound in {done.took_s:.1f} s, {done.real_time_factor:.2f} x real time"
         )
         click.echo(f"{_name(job.source)} -> {job.target} ({figures})")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, by an exception, so that no half file stays behind."""
+    import signal
+    import threading
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # there is no SIGHUP on Windows
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup stays nohup
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
