@@ -83,7 +83,7 @@ def test_the_output_rate_can_be_chosen():
         run("in.wav", "--to", "slt", "--rate", rate, "--out", f"{rate}.wav")
         assert soundfile.info(f"{rate}.wav").samplerate == soundfile.info(f"{rate}.wav").frames == expected
     assert '--rate is "fast"' in fault(run("in.wav", "--to", "slt", "--rate", "fast"))
-    assert "sample rate 5 " in fault(run("in.wav", "--to", "slt", "--rate", "5"))
+    assert '--rate is "5". Give a number of Hz from 1000' in fault(run("in.wav", "--to", "slt", "--rate", "5"))
 
 
 def test_a_folder_is_mirrored(folder):

@@ -98,6 +98,8 @@ def test_a_missing_file_among_others_is_left_to_fail_alone():
         (["in"], {"out": "new.WAV"}, "new.WAV names a file"),
         (["a.wav", "in/x.wav"], {"out": "new.mp3"}, "new.mp3 names a file"),
         (["empty"], {}, "holds no recordings"),
+        ([""], {}, "a name is empty"),
+        (["a.wav"], {"out": ""}, "a name is empty"),
         (["a.wav"], {"out": "a.wav"}, "would overwrite the input"),
         (["a.wav"], {"out": "in/../a.wav", "force": True}, "would overwrite the input"),
         (["in"], {"out": "in", "force": True}, "would overwrite the input: in/x.wav"),

@@ -25,6 +25,7 @@ def test_voices_are_found_by_name_by_folder_and_by_path(tmp_path):
     assert find_pack("slt").folder == voices / "slt"
     assert find_pack("bdl").folder == find_pack("bdl-quick").folder == voices / "bdl-quick"
     assert find_pack(str(elsewhere.folder)).name == find_pack(elsewhere.folder).name == "clb"
+    assert find_pack(elsewhere.folder / "voice.json").folder == elsewhere.folder
 
 
 def test_a_folder_of_recordings_does_not_hide_the_voice_of_that_name(tmp_path, monkeypatch):

@@ -193,6 +193,9 @@ def _name(source: Path | None) -> str:
 def _rate(text: str | None) -> int | str | None:
     if text is None or text == "voice":
         return text
-    if not text.isdecimal():
-        raise VoiceganError(f'--rate is "{text}"', "Give a number of Hz, such as 48000, or the word voice.")
+    from ..audio.files import RATES_HZ
+
+    if not text.isdecimal() or not RATES_HZ[0] <= int(text) <= RATES_HZ[1]:
+        hint = f"Give a number of Hz from {RATES_HZ[0]} to {RATES_HZ[1]}, such as 48000, or the word voice."
+        raise VoiceganError(f'--rate is "{text}"', hint)
     return int(text)

@@ -46,6 +46,10 @@ def plan(
     if not inputs:
         raise VoiceganError("nothing to convert", "Name a file, several, a folder, or - for standard input.")
     names = [str(name) for name in inputs]
+    if (
+        "" in names or str(out) == ""
+    ):  # an unset variable of the shell; as a path it would be the current folder
+        raise VoiceganError("a name is empty", "Name a file or a folder; a dot is the current folder.")
     if PIPE in names and len(names) > 1:
         raise VoiceganError(
             "standard input cannot be converted together with files", "Do one after the other."

@@ -51,7 +51,8 @@ def find_pack(name: str | Path, source: str | None = None) -> Pack:
     what is installed are listed), an ambiguous one (the choices are listed) and a source that the voice lacks.
     """
     if isinstance(name, Path) or os.sep in name or (Path(name) / SETTINGS).is_file():
-        return _with_source([load_pack(Path(name).expanduser())], str(name), source)
+        path = Path(name).expanduser()
+        return _with_source([load_pack(path.parent if path.name == SETTINGS else path)], str(name), source)
     packs, broken = installed()
     named = [pack for pack in packs if pack.name == name] or [
         pack for pack in packs if pack.folder.name == name
