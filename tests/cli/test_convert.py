@@ -83,7 +83,9 @@ def test_the_output_rate_can_be_chosen():
         run("in.wav", "--to", "slt", "--rate", rate, "--out", f"{rate}.wav")
         assert soundfile.info(f"{rate}.wav").samplerate == soundfile.info(f"{rate}.wav").frames == expected
     assert '--rate is "fast"' in fault(run("in.wav", "--to", "slt", "--rate", "fast"))
-    assert '--rate is "5". Give a number of Hz from 1000' in fault(run("in.wav", "--to", "slt", "--rate", "5"))
+    assert '--rate is "5". Give a number of Hz from 1000' in fault(
+        run("in.wav", "--to", "slt", "--rate", "5")
+    )
 
 
 def test_a_folder_is_mirrored(folder):
@@ -170,6 +172,13 @@ def test_a_signal_in_the_middle_leaves_no_half_file(monkeypatch, number):
     assert result.exit_code == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
     assert sorted(os.listdir()) == ["in.wav", "in_slt.wav"] and Path("in_slt.wav").read_text() == "precious"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize(("closed", "name"), [("stdin", "standard input"), ("stdout", "standard output")])
+def test_a_closed_stream_is_said(monkeypatch, closed, name):
+    monkeypatch.setattr(sys, closed, None)  # as Python has it after `voicegan convert - <&-`
+    with pytest.raises(VoiceganError, match=f"{name} is closed"):
+        convert.main(["-", "--to", "slt"], standalone_mode=False)
 
 
 def test_a_short_pipe_sounds_as_the_file_does():

@@ -76,6 +76,12 @@ def convert(
     rate_out = _rate(rate)
     pack = find_pack(voice, source)
     jobs = plan(inputs, pack.name, out=out, format=format_, force=force)
+    for wanted, stream, name in (
+        (jobs[0].source is None, sys.stdin, "standard input"),
+        (jobs[0].target is None, sys.stdout, "standard output"),
+    ):
+        if wanted and stream is None:
+            raise VoiceganError(f"{name} is closed", "Name a file instead of -.")
     if jobs[0].target is None and sys.stdout.isatty():
         raise VoiceganError("audio is not written to a terminal", "Redirect it, or give --out FILE.")
     from ..voice.api import load_voice
