@@ -1,5 +1,6 @@
 """The light system: its passes, its terms, and that it learns."""
 
+import pytest
 import torch
 
 from voicegan.core.random import Draws
@@ -91,6 +92,7 @@ class Formants:
         return mel.roll(20, dims=1)
 
 
+@pytest.mark.slow
 def test_pairs_teach_the_way_from_one_voice_to_the_other(tmp_path):
     config = LightConfig(
         channels=96, dilations=(1, 1), d_channels=8, crop_frames=32, lr_g=2e-3, half_life=100
