@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
-import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal, Protocol
 
 import pydantic
@@ -24,10 +19,12 @@ from torch import Tensor, nn
 from ..config import Config
 from ..errors import VoiceganError
 from . import ema, state
-from .device import choose_accelerator, choose_precision
 from .log import MetricsFile, ProgressLine, TensorBoard
+from .optimizers import make_optimizer
 from .random import Draws, derive
-from .system import Batch, OptimizerSpec, Phase, Progress, Scratch, System
+from .ranks import gather, is_of_another_rank, launch, require_shareable
+from .signals import noted_signals
+from .system import Batch, Phase, Progress, Scratch, System
 
 
 class TrainerConfig(Config):
@@ -118,9 +115,9 @@ class Trainer:
     ) -> None:
         self.config, self.source, self.folder = config, source, folder
         self.validate, self.on_best, self.facts = validate, on_best, dict(facts or {})
-        self.fabric = fabric or launch(config)
+        self.fabric = fabric or launch(config.device, config.devices, config.precision, config.batch)
         ranks = self.fabric.world_size
-        _require_shareable(config.batch, ranks)
+        require_shareable(config.batch, ranks)
         share = config.batch // ranks
         self._rows = range(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
         self.system = system.to(self.fabric.device)
@@ -132,7 +129,11 @@ class Trainer:
         }
         self._require_one_owner()
         self._finished = self._owned_by_nobody()
-        self.optimizers = {name: self._optimizer(name, spec) for name, spec in self.specs.items()}
+        fused = self.fabric.device.type in ("cpu", "cuda")
+        self.optimizers = {
+            name: make_optimizer(spec, [p for n in self._networks[name] for p in n.parameters()], fused=fused)
+            for name, spec in self.specs.items()
+        }
         self.step = self.seen = 0
         self.seconds = 0.0
         self.best: dict[str, float] = {}
@@ -155,7 +156,7 @@ class Trainer:
         line = (
             ProgressLine(self.config.steps, self.step) if self.fabric.is_global_zero and not quiet else None
         )
-        with _signals() as received:
+        with noted_signals() as received:
             try:
                 stopped = self._train(self._writers(), line, received)
             except OSError as error:
@@ -165,7 +166,7 @@ class Trainer:
                     "Make room or mend its permissions, then --resume.",
                 ) from error
             except RuntimeError as error:
-                if self.fabric.world_size > 1 and _is_of_another_rank(error):
+                if self.fabric.world_size > 1 and is_of_another_rank(error):
                     raise Abandoned(
                         "the training on another device has ended", "Its message says why."
                     ) from error
@@ -396,7 +397,7 @@ class Trainer:
         """Write a checkpoint."""
         payload = self.state()
         if self.fabric.world_size > 1:
-            payload["ranks"] = _gather({name: buffer.cpu() for name, buffer in self.system.named_buffers()})
+            payload["ranks"] = gather({name: buffer.cpu() for name, buffer in self.system.named_buffers()})
         if self.fabric.is_global_zero:
             best = int(self.best["step"]) if self.best else None
             state.save(self.folder, self.step, payload, keep=self.config.keep, best=best)
@@ -411,19 +412,6 @@ class Trainer:
         return True
 
     # ------------------------------------------------------------------ construction
-
-    def _optimizer(self, name: str, spec: OptimizerSpec) -> torch.optim.Optimizer:
-        parameters = [p for network in self._networks[name] for p in network.parameters()]
-        fused = self.fabric.device.type in ("cpu", "cuda")
-        common: dict[str, Any] = {"lr": spec.lr, "weight_decay": spec.weight_decay}
-        if spec.kind in ("adam", "adamw"):
-            kind = torch.optim.Adam if spec.kind == "adam" else torch.optim.AdamW
-            return kind(parameters, betas=spec.betas, fused=fused, **common)
-        if spec.kind == "rmsprop":
-            return torch.optim.RMSprop(parameters, **common)
-        if spec.kind == "sgd":
-            return torch.optim.SGD(parameters, momentum=spec.betas[0], **common)
-        raise ValueError(f"optimizer {name!r}: no kind is called {spec.kind!r}")
 
     def _require_one_owner(self) -> None:
         owners: dict[int, str] = {}
@@ -467,88 +455,8 @@ class Trainer:
             torch.cuda.synchronize()
 
 
-def launch(config: TrainerConfig) -> Fabric:
-    """Choose device and precision, and start the other ranks where several devices are asked for.
-
-    Under torchrun the ranks exist already, and Fabric joins them.
-    """
-    accelerator = choose_accelerator(config.device)
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", config.devices))  # set by torchrun
-    if accelerator == "cuda" and devices > torch.cuda.device_count():
-        raise VoiceganError(
-            f"{devices} devices were asked for; this machine has {torch.cuda.device_count()}",
-            "Choose a smaller --devices.",
-        )
-    world = int(os.environ.get("WORLD_SIZE", devices))
-    _require_shareable(config.batch, world)  # here too: before other processes are started
-    if "LOCAL_RANK" in os.environ:
-        _end_with_parent()
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision each time
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=world // devices,
-        strategy="ddp" if world > 1 else "auto",
-        precision=choose_precision(config.precision, accelerator),  # type: ignore[arg-type]
-    )
-    fabric.launch()
-    return fabric
-
-
-def _require_shareable(batch: int, ranks: int) -> None:
-    if batch % ranks:
-        raise VoiceganError(
-            f"a batch of {batch} cannot be shared by {ranks} devices", f"Choose a multiple of {ranks}."
-        )
-
-
-def _end_with_parent() -> None:
-    """End this process soon after the one that started it: a rank alone would wait for the others for ever."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
-
-
 def _lay_channels_last(system: nn.Module) -> None:
     """Order 4-D weights as 2-D convolutions on devices with matrix units are fastest."""
     for tensor in (*system.parameters(), *system.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.to(memory_format=torch.channels_last)
-
-
-def _is_of_another_rank(error: RuntimeError) -> bool:
-    """Whether a collective failed because its peer is gone. Gloo has no class for that, NCCL has."""
-    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
-
-
-def _gather(value: Any) -> list[Any]:
-    gathered: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(gathered, value)
-    return gathered
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Note SIGINT and SIGTERM instead of dying in the middle of a step; a second one acts at once."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received  # only the main thread may handle signals
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, previous[number])
-
-    previous: dict[int, Any] = {
-        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
