@@ -111,7 +111,7 @@ def train(
     if first and not quiet:
         for line in t.describe(material, run.settings, called):
             _say(line)
-        _say(f"device {run.trainer.fabric.device}, precision {run.trainer.fabric._precision.precision}")
+        _say(f"device {run.trainer.fabric.device}, precision {run.trainer.precision}")
         _say(f"run: {places.run}")
     found = resume and run.resume()
     run.save_plan()

@@ -229,6 +229,11 @@ class Trainer:
         """How far the run is."""
         return Progress(self.step, self.config.steps, self.seen)
 
+    @property
+    def precision(self) -> str:
+        """Fabric's name of the precision in use."""
+        return str(self.fabric._precision.precision)
+
     def measure(self, steps: int = 3, warm_up: int = 2) -> float:
         """Return the seconds that a step takes here, leaving the state as it was."""
         before = copy.deepcopy(self.state())
