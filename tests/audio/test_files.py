@@ -353,6 +353,24 @@ def test_what_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, suffix: str, 
     np.testing.assert_allclose(samples[: 4 * RATE], intact[: 4 * RATE], atol=1e-6)
 
 
+@pytest.mark.parametrize("tag", [b"", b"ID3\x03\0\0\0\0\x40\0" + bytes(8192)])
+def test_an_mp3_without_an_index_is_not_called_cut_off(tmp_path: Path, tag: bytes) -> None:
+    path = tmp_path / "vbr.mp3"
+    noise = np.random.default_rng(0).standard_normal((4 * RATE, 1)) * np.linspace(0.1, 0, 4 * RATE)[:, None]
+    soundfile.write(path, noise, RATE, bitrate_mode="VARIABLE", compression_level=0.5)
+    data = path.read_bytes()
+    path.write_bytes(tag + data)
+    assert read_all(path)[1] == []
+    path.write_bytes(tag + data[: len(data) // 2])
+    assert "is cut off" in read_all(path)[1][0]
+    first = max(data.find(b"Xing"), data.find(b"Info"))
+    sync = data[data.rindex(b"\xff", 0, first) :][:2]
+    path.write_bytes(tag + data[data.index(sync, first) :])  # from the second frame on
+    samples, warnings = read_all(path)
+    assert warnings == []
+    assert 3.9 * RATE < len(samples) < 4.2 * RATE
+
+
 def test_one_live_channel_of_eight_keeps_its_level(tmp_path: Path) -> None:
     channels = 1e-5 * np.random.default_rng(0).standard_normal((RATE, 8))
     channels[:, 5] = tone()

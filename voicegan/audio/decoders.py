@@ -59,15 +59,60 @@ class _Sequential(soundfile.SoundFile):
         return False
 
 
+class Padded:
+    """A file that seems much longer than it is: zeros follow.
+
+    libsndfile guesses the length of an MP3 without an index from the size of the file, and reads no further than
+    that. Variable bit rates make the guess too small, and the end would be missing.
+    """
+
+    TIMES = 12  # the widest ratio of bit rates, 320 to 32, and some more
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file = file
+        self._start = start
+        self._real = file.seek(0, os.SEEK_END) - start
+        self._size = self.TIMES * self._real + (1 << 16)
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of a file."""
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:
+        """As of a file; zeros behind its end."""
+        self._file.seek(self._start + min(self._at, self._real))
+        data = wav.read_exactly(self._file, len(buffer))
+        count = max(0, min(len(buffer), self._size - self._at))
+        buffer[:count] = data + bytes(count - len(data))
+        self._at += count
+        return count
+
+    def read(self, size: int) -> bytes:
+        """As of a file; soundfile asks for the method."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(memoryview(buffer))])
+
+    def write(self, data: bytes) -> int:
+        """Nothing is written; soundfile asks for the method."""
+        raise OSError("this file is only read")
+
+
 class SoundFileDecoder:
     """libsndfile behind the decoder's two methods."""
 
-    def __init__(self, name: str, source: str | BinaryIO, maybe_mp3: bool) -> None:
+    def __init__(self, name: str, source: str | BinaryIO | Padded, maybe_mp3: bool) -> None:
         with _quiet(maybe_mp3):
             self._file = _Sequential(library_name(source) if isinstance(source, str) else source)
         file = self._file
         self._is_mp3 = file.format in ("MP3", "MPEG")
-        frames = file.frames if 0 <= file.frames < 1 << 62 else None
+        known = 0 <= file.frames < 1 << 62 and not isinstance(source, Padded)
+        frames = file.frames if known else None
         seconds = None if frames is None else frames / file.samplerate
         self.info = AudioInfo(
             name,

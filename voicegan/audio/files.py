@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,7 +21,7 @@ import soundfile
 from ..errors import VoiceganError
 from . import wav
 from .channels import ChannelMix, QualityWatch
-from .decoders import AudioInfo, Decoder, PlainWavDecoder, SoundFileDecoder
+from .decoders import AudioInfo, Decoder, Padded, PlainWavDecoder, SoundFileDecoder
 from .loudness import LevelMeter
 from .writing import FORMATS, Writer
 
@@ -194,6 +194,11 @@ class Reader:
         self._expected = header.frames if header is not None and plain else None
         file.seek(start)
         decoder = self._open_soundfile(source, head, fault)
+        if decoder.info.format in ("MP3", "MPEG") and not _has_mp3_index(file, start):
+            with suppress(soundfile.LibsndfileError):  # by its name alone it was known for an MP3
+                padded = SoundFileDecoder(self.name, Padded(file, start), maybe_mp3=True)
+                decoder.close()
+                return padded
         if header is not None and plain and decoder.info.frames == 0:
             # A header that was never completed. libsndfile believes its 0.
             file.seek(samples_from)
@@ -286,7 +291,7 @@ class Reader:
         if done == 0:
             raise self._holds_nothing()
         expected = self._expected if self._expected is not None else self.info.frames
-        # Some headers are wrong by a few samples. The length of an MP3 without an index is an estimate.
+        # Some headers are wrong by a few samples, and an MP3 may hold a little less than its index says.
         slack = 0.02 * (expected or 0) + 2400 if self.info.format == "MP3" else self.info.sample_rate_hz / 100
         if not quiet and expected is not None and done < expected - slack:
             self.warnings.append(self._cut_off(done, self.info.sample_rate_hz, expected))
@@ -376,6 +381,19 @@ def _unfinished_ogg_end(file: BinaryIO) -> int | None:
     last = tail.rfind(b"OggS")
     flags = tail[last + 5 : last + 6] if last >= 0 else b""
     return None if flags and flags[0] & 4 else from_byte + max(0, last)
+
+
+def _has_mp3_index(file: BinaryIO, start: int) -> bool:
+    """Whether the first frame of an MP3 says how long it is; otherwise libsndfile guesses from the size of the file."""
+    before = file.tell()
+    file.seek(start)
+    head = file.read(10)
+    if head.startswith(b"ID3") and len(head) == 10:  # a tag comes first: its size in four times seven bits
+        start += 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+    file.seek(start)
+    first_frames = file.read(4096)
+    file.seek(before)
+    return any(mark in first_frames for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _stream_name(stream: BinaryIO) -> str:
