@@ -21,6 +21,7 @@ import soundfile
 from ..errors import VoiceganError
 from . import wav
 from .channels import ChannelMix, QualityWatch
+from .compressed import has_mp3_index, unfinished_ogg_end
 from .decoders import AudioInfo, Decoder, Padded, PlainWavDecoder, SoundFileDecoder
 from .loudness import LevelMeter
 from .writing import FORMATS, Writer
@@ -194,7 +195,7 @@ class Reader:
         self._expected = header.frames if header is not None and plain else None
         file.seek(start)
         decoder = self._open_soundfile(source, head, fault)
-        if decoder.info.format in ("MP3", "MPEG") and not _has_mp3_index(file, start):
+        if decoder.info.format in ("MP3", "MPEG") and not has_mp3_index(file, start):
             with suppress(soundfile.LibsndfileError):  # by its name alone it was known for an MP3
                 padded = SoundFileDecoder(self.name, Padded(file, start), maybe_mp3=True)
                 decoder.close()
@@ -212,7 +213,7 @@ class Reader:
         """libsndfile does not say that an Ogg file is cut off, and finds no length where it ends within a
         page.
         """
-        end = _unfinished_ogg_end(file)
+        end = unfinished_ogg_end(file)
         file.seek(start)
         decoder = self._open_soundfile(source, b"OggS")
         if end is None:
@@ -368,32 +369,6 @@ def _seekable(stream: BinaryIO) -> bool:
         return stream.seekable()
     except AttributeError:
         return False
-
-
-def _unfinished_ogg_end(file: BinaryIO) -> int | None:
-    """None where an Ogg file ends with the page that says so; else the place of its last page, which may be a
-    part.
-    """
-    size = file.seek(0, os.SEEK_END)
-    from_byte = max(0, size - (1 << 17))  # a page is shorter than 64 kB
-    file.seek(from_byte)
-    tail = file.read()
-    last = tail.rfind(b"OggS")
-    flags = tail[last + 5 : last + 6] if last >= 0 else b""
-    return None if flags and flags[0] & 4 else from_byte + max(0, last)
-
-
-def _has_mp3_index(file: BinaryIO, start: int) -> bool:
-    """Whether the first frame of an MP3 says how long it is; otherwise libsndfile guesses from the size of the file."""
-    before = file.tell()
-    file.seek(start)
-    head = file.read(10)
-    if head.startswith(b"ID3") and len(head) == 10:  # a tag comes first: its size in four times seven bits
-        start += 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-    file.seek(start)
-    first_frames = file.read(4096)
-    file.seek(before)
-    return any(mark in first_frames for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _stream_name(stream: BinaryIO) -> str:
