@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -13,6 +14,8 @@ from lightning_fabric import Fabric
 
 from ..errors import VoiceganError
 from .device import choose_accelerator, choose_precision
+
+PARENT = "VOICEGAN_FIRST_RANK"  # environment variable: the process that started the other ranks
 
 
 def launch(device: str, devices: int, precision: str, batch: int) -> Fabric:
@@ -36,6 +39,8 @@ def launch(device: str, devices: int, precision: str, batch: int) -> Fabric:
     require_shareable(batch, world)  # here too: before other processes are started
     if "LOCAL_RANK" in os.environ:
         _end_with_parent()
+    elif world > 1:
+        os.environ[PARENT] = str(os.getpid())  # Fabric starts the others with this environment
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision each time
     fabric = Fabric(
         accelerator=accelerator,
@@ -45,6 +50,8 @@ def launch(device: str, devices: int, precision: str, batch: int) -> Fabric:
         precision=choose_precision(precision, accelerator),  # type: ignore[arg-type]
     )
     fabric.launch()
+    if world > 1:
+        atexit.register(_leave_group)
     return fabric
 
 
@@ -68,9 +75,15 @@ def is_of_another_rank(error: RuntimeError) -> bool:
     return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
+def _leave_group() -> None:
+    """Stop the threads that join the ranks while Python still runs: later they would abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _end_with_parent() -> None:
     """End this process soon after the one that started it: a rank alone would wait for the others for ever."""
-    parent = os.getppid()
+    parent = int(os.environ.get(PARENT, os.getppid()))  # which may have ended already
 
     def watch() -> None:
         while os.getppid() == parent:

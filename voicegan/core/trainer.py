@@ -168,7 +168,7 @@ class Trainer:
             except RuntimeError as error:
                 if self.fabric.world_size > 1 and is_of_another_rank(error):
                     raise Abandoned(
-                        "the training on another device has ended", "Its message says why."
+                        "the training on another device has ended", "Its message says why; then --resume."
                     ) from error
                 raise
             finally:
