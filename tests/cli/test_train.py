@@ -111,8 +111,9 @@ def test_dry_run_prints_the_plan_and_leaves_nothing(folders, tmp_path):
 def test_minutes_become_steps_once(folders, tmp_path):
     result = train(folders, "--minutes", "0.1", "--out", tmp_path / "o")
     assert result.exit_code == 0, result.output
-    plan = json.loads((tmp_path / "o" / "run" / "plan.json").read_text())
-    assert f"0.1 minutes are {plan['settings']['trainer']['steps']} steps" in result.output
+    trainer = json.loads((tmp_path / "o" / "run" / "plan.json").read_text())["settings"]["trainer"]
+    assert f"0.1 minutes are {trainer['steps']} steps" in result.output
+    assert trainer["check_every"] == 4  # as told
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_resume_with_other_settings_is_refused_and_the_plan_stays(folders, tmp_p
         assert refused.exit_code == 2 and said in refused.output, refused.output
         assert (out / "run" / "plan.json").read_bytes() == plan
     again = resume(out)
-    assert again.exit_code == 0 and "all 4 steps are done" in again.output
+    assert again.exit_code == 0 and "all 4 steps are done" in again.output, again.output
 
 
 def test_resume_names_a_damaged_checkpoint_and_uses_the_one_before(folders, tmp_path, caplog):
@@ -193,7 +194,7 @@ def test_resume_from_another_folder_keeps_steps_that_minutes_gave(folders, tmp_p
     monkeypatch.chdir(tmp_path)
     result = resume("o", "--minutes", 5)
     assert result.exit_code == 0, result.output
-    assert f"--minutes was turned into {steps} steps" in result.output
+    assert f"the run keeps its {steps} steps" in result.output
 
 
 def test_resume_needs_the_recordings_of_its_run(folders, tmp_path):

@@ -204,7 +204,7 @@ def _say_resumed(run: Training, found: bool, recipe: Path | None, minutes: float
     else:
         _say(f"all {planned} steps are done (the run is at step {done}); --steps N trains on")
     if minutes is not None:
-        _say(f"--minutes was turned into {planned} steps when the run was begun; --steps changes that")
+        _say(f"--minutes is not measured again: the run keeps its {planned} steps; --steps changes that")
     if recipe is not None:
         _say("--config is not read again: the run keeps its plan; --set changes single settings")
 

@@ -198,13 +198,13 @@ def findings_of(facts: Facts, *, min_s: float = MIN_S) -> list[Finding]:
     warn(
         "odd rate",
         facts.sample_rate_hz < LOW_RATE_HZ,
-        f"sampled at {facts.sample_rate_hz} Hz: muffled, nothing above {facts.sample_rate_hz / 2000:g} kHz",
+        f"sampled at {facts.sample_rate_hz} Hz: muffled, nothing above {facts.sample_rate_hz / 2000:.3g} kHz",
         f"Use recordings of {LOW_RATE_HZ} Hz or more.",
     )
     warn(
         "odd rate",
         facts.sample_rate_hz > 192_000 or facts.sample_rate_hz % 25 != 0,
-        f"unusual sample rate ({facts.sample_rate_hz} Hz): is the file's header right?",
+        f"unusual sample rate ({facts.sample_rate_hz} Hz): the file's header may be wrong",
         "Listen to it: if it plays at the wrong speed, export it again.",
     )
     warn(

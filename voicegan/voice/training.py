@@ -90,13 +90,18 @@ def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
     if isinstance(trainer, dict):
         trainer = {**kind.trainer_defaults, **trainer}
         if isinstance(steps := trainer["steps"], int):
-            trainer.setdefault("check_every", max(20, min(1000, steps // CHECKS)))
+            trainer.setdefault("check_every", _cadence(steps))
     # Read as one whole, so that a mistake in any key is named with its section.
     whole = pydantic.create_model(
         "TrainingConfig", __base__=TrainingConfig, model=(kind.Config, kind.Config())
     )
     settings = config.build(whole, {**values, "trainer": trainer}, source)
     return TrainingConfig.model_validate(settings.model_dump(mode="json"))
+
+
+def _cadence(steps: int) -> int:
+    """Steps between checks where nobody says otherwise."""
+    return max(20, min(1000, steps // CHECKS))
 
 
 @dataclass(frozen=True)
@@ -233,9 +238,13 @@ class Training:
         with torch.no_grad():
             self.monitor.validate(self.system.eval(), self.trainer.progress, rehearsal=True)
         check_s = time.perf_counter() - began
-        steps = max(CHECKS, int((minutes * 60 - CHECKS * check_s) / step_s))
-        steps = self.trainer.fabric.broadcast(steps)  # all ranks must mean the same number
-        every = max(1, steps // CHECKS)
+        seconds, every = minutes * 60, self.settings.trainer.check_every
+        if every == _cadence(self.settings.trainer.steps):  # nobody chose it
+            steps = max(CHECKS, int((seconds - CHECKS * check_s) / step_s))
+            every = max(1, steps // CHECKS)
+        else:
+            steps = max(1, int(seconds / (step_s + check_s / every)))
+        steps, every = self.trainer.fabric.broadcast((steps, every))  # all ranks must mean the same numbers
         self._set_trainer(steps=steps, check_every=every)
         self.say(f"{minutes:g} minutes are {steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)")
         return steps
