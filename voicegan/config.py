@@ -102,33 +102,12 @@ def merge(base: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     return merged
 
 
-def differences(config: Config) -> dict[str, Any]:
-    """What differs from the defaults, as nested plain values (for logs and saved recipes).
-
-    A key without a default is always listed.
-    """
-    defaults = type(config).model_construct().model_dump(mode="json", warnings=False)
-    return _subtract(config.model_dump(mode="json"), defaults)
-
-
 def known_keys(cls: type[Config], prefix: str = "") -> Iterator[str]:
     """Every key that `cls` knows, dotted: ``steps``, ``corpus.trim``, ..."""
     for name, field in cls.model_fields.items():
         yield prefix + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
             yield from known_keys(field.annotation, f"{prefix}{name}.")
-
-
-def _subtract(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    changed: dict[str, Any] = {}
-    for name, value in mine.items():
-        other = theirs.get(name)
-        if isinstance(value, dict) and isinstance(other, dict):
-            if inner := _subtract(value, other):
-                changed[name] = inner
-        elif name not in theirs or value != other:
-            changed[name] = value
-    return changed
 
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
