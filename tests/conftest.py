@@ -1,0 +1,9 @@
+"""What holds for every test."""
+
+import os
+from pathlib import Path
+
+# Workers that write numba's cache at the same moment can spoil it, and librosa's compiled loops then crash the
+# process each time they are loaded. So each worker keeps a cache of its own.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent.parent / ".pytest_cache" / f"numba-{_WORKER}")
