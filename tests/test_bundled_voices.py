@@ -10,8 +10,8 @@ from tiny_voices import make_voice, tiny_nets  # noqa: F401 - a fixture
 
 import voicegan
 from voicegan.audio import files
+from voicegan.metrics.table import COLUMNS
 from voicegan.voice.library import find_pack
-from voicegan.voice.metrics.table import COLUMNS
 from voicegan.voice.pack import load_pack
 
 ROOT = Path(__file__).parent.parent

@@ -14,12 +14,13 @@ LEAVES = {"errors", "config", "storage", "pictures", "downloads"}
 ROOMS = {
     "core": set(),
     "audio": set(),
-    "vocoder": {"audio", "core"},
-    "voice": {"vocoder", "audio", "core"},
+    "metrics": {"audio"},
+    "vocoder": {"metrics", "audio", "core"},
+    "voice": {"vocoder", "metrics", "audio", "core"},
     "image": {"core"},
     "datasets": set(),
     "doctor": {"voice", "vocoder", "audio", "core"},
-    "cli": {"voice", "vocoder", "audio", "image", "core", "datasets", "doctor"},
+    "cli": {"voice", "vocoder", "metrics", "audio", "image", "core", "datasets", "doctor"},
 }
 SOUND = {"librosa", "soundfile", "soxr", "torchaudio"}
 HEAVY = {

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from voicegan import storage
-from voicegan.voice.metrics.table import render
+from voicegan.metrics.table import render
 from voicegan.voice.pack import CARD, SETTINGS, load_pack
 
 VOICES = Path(__file__).resolve().parent.parent / "voicegan" / "voices"

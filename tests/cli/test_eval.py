@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from voicegan.cli.eval import evaluate as command
 from voicegan.errors import VoiceganError
-from voicegan.voice.metrics import judges
+from voicegan.metrics import judges
 
 RATE = 16_000
 

@@ -12,13 +12,13 @@ import soundfile
 
 from voicegan.audio.mel import PRESETS
 from voicegan.errors import VoiceganError
+from voicegan.metrics import plan, prosody, speaker, spectral, table, transcripts, words
+from voicegan.metrics.judges import Judges
+from voicegan.metrics.recording import Recording, compare, pitch_kept
+from voicegan.metrics.summary import summarise
+from voicegan.metrics.words import Errors, normalise
 from voicegan.voice import validation
 from voicegan.voice.evaluate import Settings, evaluate
-from voicegan.voice.metrics import plan, prosody, speaker, spectral, table, transcripts, words
-from voicegan.voice.metrics.judges import Judges
-from voicegan.voice.metrics.recording import Recording, compare, pitch_kept
-from voicegan.voice.metrics.summary import summarise
-from voicegan.voice.metrics.words import Errors, normalise
 
 RATE = 16_000
 
@@ -499,7 +499,7 @@ class TestInstalledJudges:
 
     def test_dnsmos_is_remembered(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("speechmos")
-        from voicegan.voice.metrics.naturalness import NaturalnessJudge
+        from voicegan.metrics.naturalness import NaturalnessJudge
 
         judge = NaturalnessJudge()
         first = judge.rate(syllables(1))

@@ -64,11 +64,11 @@ def evaluate(
             "it is not clear what to judge", "Give either the name of a voice or --converted DIR, not both."
         )
     from .. import storage
+    from ..metrics.plan import read_names
+    from ..metrics.table import render
     from ..voice.api import load_voice
     from ..voice.evaluate import Settings
     from ..voice.evaluate import evaluate as judge
-    from ..voice.metrics.plan import read_names
-    from ..voice.metrics.table import render
     from .progress import counted
 
     names = read_names(files) if files else []

@@ -25,13 +25,13 @@ from ..audio import files
 from ..audio.mel import PRESETS, LogMel, MelSpec
 from ..audio.resample import resample
 from ..errors import VoiceganError
-from .metrics.judges import Judges
-from .metrics.plan import Plan, Trial, make_plan
-from .metrics.recording import F0_MAX_HZ, F0_MIN_HZ, RATE_HZ, Recording, compare, pitch_kept
-from .metrics.speaker import centroid_without, cosine
-from .metrics.spectral import LOG_MEL, McdSettings, mcd
-from .metrics.summary import summarise
-from .metrics.transcripts import Transcripts, find_transcripts, read_transcripts
+from ..metrics.judges import Judges
+from ..metrics.plan import Plan, Trial, make_plan
+from ..metrics.recording import F0_MAX_HZ, F0_MIN_HZ, RATE_HZ, Recording, compare, pitch_kept
+from ..metrics.speaker import centroid_without, cosine
+from ..metrics.spectral import LOG_MEL, McdSettings, mcd
+from ..metrics.summary import summarise
+from ..metrics.transcripts import Transcripts, find_transcripts, read_transcripts
 
 Floats = NDArray[np.floating]
 Convert = Callable[[Floats, int], tuple[Floats, int]]
@@ -106,7 +106,7 @@ def evaluate(
     convert, converted
         The converter, called with samples (T,) and rate, or a folder of finished conversions.
     names, limit
-        Which of the source's recordings; see `voicegan.voice.metrics.plan.make_plan`.
+        Which of the source's recordings; see `voicegan.metrics.plan.make_plan`.
     transcripts
         Table or folder of what was said; looked for beside the source's recordings by default. Without any, a
         conversion is measured against what the recogniser itself hears in the recording.

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VoiceganError
-from .metrics.prosody import correlation
-from .metrics.spectral import (
+from ..metrics.prosody import correlation
+from ..metrics.spectral import (
     DB_PER_NEPER,
     LOG_MEL,
     McdSettings,

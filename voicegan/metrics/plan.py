@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...audio.files import find_audio
-from ...errors import VoiceganError
+from ..audio.files import find_audio
+from ..errors import VoiceganError
 
 
 @dataclass(frozen=True)

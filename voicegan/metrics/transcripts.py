@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ...errors import VoiceganError
+from ..errors import VoiceganError
 
 # Tables that lie in a corpus folder (or one above a speaker's) and carry transcripts.
 TABLE_NAMES = (

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...audio.align import align, cepstra
-from ...errors import VoiceganError
+from ..audio.align import align, cepstra
+from ..errors import VoiceganError
 
 Floats = NDArray[np.floating]
 DB_PER_NEPER = 10.0 / np.log(10.0)

@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import storage
-from ...errors import VoiceganError
+from .. import storage
+from ..errors import VoiceganError
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...audio.loudness import active_level_db
-from ...audio.mel import PRESETS, LogMel
-from ...audio.pitch import f0
-from ...audio.resample import resample
-from ...errors import VoiceganError
+from ..audio.loudness import active_level_db
+from ..audio.mel import PRESETS, LogMel
+from ..audio.pitch import f0
+from ..audio.resample import resample
+from ..errors import VoiceganError
 from .prosody import compare_pitch
 from .spectral import LOG_MEL, McdSettings, align_speech, mcd_on_path, speech_span
 
