@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from voicegan import __version__, cli
 from voicegan.audio.wav import header_bytes
+from voicegan.cli import vocoder
 from voicegan.errors import VoiceganError
 
 INSTALL = "Install voicegan again, or see: voicegan doctor"
@@ -59,12 +60,18 @@ def test_version():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "near"), [("conver", "'convert'"), ("Voices", "'voices'"), ("zzz", "There are: convert, train")]
+    ("wrong", "near"),
+    [
+        ("conver", "'convert'"),
+        ("Voices", "'voices'"),
+        ("zzz", "There are: convert, train"),
+        ("vocoder trin", "'train'"),
+    ],
 )
 def test_unknown_command_names_the_near_one(wrong, near):
-    result = CliRunner().invoke(cli.main, [wrong])
+    result = CliRunner().invoke(cli.main, wrong.split())
     assert result.exit_code == 2
-    assert f"there is no command {wrong!r}" in result.stderr
+    assert f"there is no command {wrong.split()[-1]!r}" in result.stderr
     assert near in result.stderr
 
 
@@ -117,6 +124,23 @@ def test_a_name_that_the_terminal_cannot_show_stops_nothing(name, encoding, tmp_
         env={**os.environ, "PYTHONIOENCODING": encoding}, check=True, timeout=60,
     )  # fmt: skip
     assert done.stdout.startswith(b"recording  ") and b".wav\n" in done.stdout
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_command_of_a_group_fails_as_others_do(monkeypatch, place):
+    @click.command()
+    def broken() -> None:
+        raise VoiceganError("bob.wav is silent", "Record it again.")
+
+    monkeypatch.setitem(vocoder.COMMANDS, "broken", ("broken:broken", "raises"))
+    monkeypatch.setitem(sys.modules, "voicegan.cli.broken", type(sys)("broken"))
+    monkeypatch.setattr(sys.modules["voicegan.cli.broken"], "broken", broken, raising=False)
+    quiet = CliRunner().invoke(cli.main, ["vocoder", "broken"])
+    assert (quiet.exit_code, quiet.stderr) == (2, "error: bob.wav is silent. Record it again.\n")
+    arguments = ["vocoder", "broken"]
+    arguments.insert(place, "--debug")
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.stderr.startswith("Traceback") and result.stderr.count("error: bob.wav") == 1
 
 
 def test_interruption_exits_as_shells_expect(monkeypatch):

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -26,20 +27,32 @@ COMMANDS = {
     "voices": ("voices:voices", "List the voices that are installed."),
     "info": ("info:info", "Say what a voice or a recording is."),
     "eval": ("eval:evaluate", "Judge a voice on recordings kept aside."),
+    "vocoder": ("vocoder:vocoder", "Make, judge and use what turns mels into sound."),
     "doctor": ("doctor:doctor", "Check this machine, and say how to mend each fault."),
 }
 
 
 class Commands(click.Group):
-    """A click group that knows its commands by name and imports one when it is called."""
+    """A click group that knows its commands by name and imports one when it is called.
+
+    Parameters
+    ----------
+    table
+        Name to ("module:attribute", line in the list of commands), in the order in which help shows them. A group
+        inside a group has a table of its own.
+    """
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = self.table[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"{__name__}.{module}"), attribute)
         _accept_debug(command)
         return command
@@ -47,15 +60,15 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0].lower(), COMMANDS, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(COMMANDS)}."
+        if args and not args[0].startswith("-") and args[0] not in self.table:
+            near = difflib.get_close_matches(args[0].lower(), self.table, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(self.table)}."
             ctx.fail(f"there is no command {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Whatever goes wrong becomes one line on standard error and an exit code."""
@@ -113,6 +126,7 @@ def _in_words(error: Exception) -> str:
 
 @click.group(
     cls=Commands,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="voicegan COMMAND --help says more about one command.",
 )
