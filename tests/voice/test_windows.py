@@ -7,7 +7,7 @@ import torch
 from tiny_voices import MELS, TinyLocal, TinyNormed
 
 from voicegan.voice.normaliser import FixedNormaliser, RunningNormaliser
-from voicegan.voice.windows import LocalWindows, OverlapWindows, windows_for
+from voicegan.voice.windows import OverlapWindows, windows_for
 
 
 def run(windows, mel, step):
@@ -29,7 +29,7 @@ def test_local_windows_equal_the_whole(mel, frames, window):
     mel = mel[:, :frames]
     with torch.inference_mode():
         whole = net(mel[None])[0]
-    assert torch.allclose(run(LocalWindows(net, 3, 5, window), mel, 13), whole, atol=1e-5)
+    assert torch.allclose(run(windows_for(net, (3, 5), window), mel, 13), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("net", [TinyLocal(), TinyNormed()], ids=["local", "normed"])

@@ -6,13 +6,12 @@ given. Nothing here imports torch.
 
 from __future__ import annotations
 
-import difflib
-import os
 from pathlib import Path
 
 from .. import storage
 from ..errors import VoiceganError
-from .pack import SETTINGS, Pack, load_pack
+from ..packs import read_all
+from .pack import KIND, Pack, load_pack
 
 _BUNDLED = Path(__file__).resolve().parent.parent / "voices"
 
@@ -24,24 +23,12 @@ def voice_folders() -> tuple[Path, ...]:
 
 def find_voices() -> dict[str, Path]:
     """Installed voices: folder name to folder. The user's own hide bundled ones of the same folder name."""
-    found: dict[str, Path] = {}
-    for root in voice_folders():
-        if root.is_dir():
-            for folder in sorted(root.iterdir()):
-                if not folder.name.startswith(".") and (folder / SETTINGS).is_file():
-                    found.setdefault(folder.name, folder)
-    return dict(sorted(found.items()))
+    return KIND.find(voice_folders())
 
 
 def installed() -> tuple[list[Pack], dict[Path, VoiceganError]]:
     """The voices that can be read, and what is wrong with the others."""
-    packs, broken = [], {}
-    for folder in find_voices().values():
-        try:
-            packs.append(load_pack(folder))
-        except VoiceganError as error:
-            broken[folder] = error
-    return packs, broken
+    return read_all(find_voices().values(), load_pack)
 
 
 def find_pack(name: str | Path, source: str | None = None) -> Pack:
@@ -50,19 +37,20 @@ def find_pack(name: str | Path, source: str | None = None) -> Pack:
     `source` picks among voices that share a target. Raises VoiceganError for an unknown name (the near ones and
     what is installed are listed), an ambiguous one (the choices are listed) and a source that the voice lacks.
     """
-    if isinstance(name, Path) or os.sep in name or (Path(name) / SETTINGS).is_file():
-        path = Path(name).expanduser()
-        return _with_source([load_pack(path.parent if path.name == SETTINGS else path)], str(name), source)
+    if (folder := KIND.folder_at(name)) is not None:
+        return _with_source([load_pack(folder)], str(name), source)
+    name = str(name)
     packs, broken = installed()
     named = [pack for pack in packs if pack.name == name] or [
         pack for pack in packs if pack.folder.name == name
     ]
     if named:
         return _with_source(named, name, source)
-    for folder, error in broken.items():
-        if folder.name == name:
+    for place, error in broken.items():
+        if place.name == name:
             raise error
-    raise _unknown(name, packs)
+    names = [each for pack in packs for each in (pack.name, pack.folder.name)]
+    raise KIND.unknown(name, names, "Train one: voicegan train --a DIR --b DIR.")
 
 
 def _with_source(packs: list[Pack], name: str, source: str | None) -> Pack:
@@ -84,14 +72,3 @@ def _with_source(packs: list[Pack], name: str, source: str | None) -> Pack:
             f"there are {len(matching)} voices {name} from the same source", f"Give a path: {folders}."
         )
     return matching[0]
-
-
-def _unknown(name: str, packs: list[Pack]) -> VoiceganError:
-    names = sorted({pack.name for pack in packs} | {pack.folder.name for pack in packs})
-    near = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=3, cutoff=0.5)
-    meant = [known for known in names if known.lower() in near]
-    if not names:
-        hint = "Train one: voicegan train --a DIR --b DIR."
-        return VoiceganError(f"there is no voice {name}; none is installed", hint)
-    message = f"there is no voice {name}" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
-    return VoiceganError(message, f"Installed: {', '.join(names)}.")

@@ -5,18 +5,16 @@ A voice is one target. Reading what it is imports no torch; only `build` does. N
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import storage
+from .. import packs
 from ..errors import VoiceganError
+from ..packs import CARD as CARD
+from ..packs import WEIGHTS as WEIGHTS
 
 if TYPE_CHECKING:
     import torch
@@ -25,10 +23,11 @@ if TYPE_CHECKING:
     from ..audio.mel import MelSpec
 
 FORMAT = 1
-SETTINGS, WEIGHTS, CARD = "voice.json", "weights.safetensors", "README.md"
+SETTINGS = "voice.json"
+KIND = packs.Kind("voice", SETTINGS, FORMAT, "Install the voice again, or train it again.")
+check_name = KIND.check_name
 STATISTICS = ("source.mean", "source.std", "target.mean", "target.std")
 ANY_SOURCE = "any"
-_HALF_MAX = 65504.0
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,7 @@ class Pack:
     @property
     def card(self) -> str:
         """The text of README.md; empty when there is none."""
-        try:
-            return (self.folder / CARD).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return ""
+        return packs.card_of(self.folder)
 
     def speaks_from(self, source: str) -> bool:
         return source in self.sources or ANY_SOURCE in self.sources
@@ -79,59 +75,22 @@ class Pack:
         Raises VoiceganError when the weights are missing, are not those that voice.json describes (SHA-256), do not
         fit the network, or hold a number that is not finite. Nothing in the file can run code.
         """
-        tensors = self._read_weights()
+        tensors = KIND.read_weights(self.folder, self.sha256)
         statistics = {name: tensors.pop(name).float() for name in STATISTICS if name in tensors}
         self._check_statistics(statistics)
-        try:
-            generator = network_class(self.net)(**self.network)
-        except (TypeError, ValueError) as error:
-            raise VoiceganError(f"{self.folder}: {self.net} refuses its settings: {error}", _AGAIN) from None
         weights = {name.removeprefix("generator."): value for name, value in tensors.items()}
-        expected = generator.state_dict()
-        if differing := _differences(expected, weights):
-            raise VoiceganError(
-                f"{self.folder / WEIGHTS} does not fit the network {self.net}: {differing}", _AGAIN
-            )
-        generator.load_state_dict({name: value.to(expected[name].dtype) for name, value in weights.items()})
-        generator.eval().requires_grad_(False)
+        generator = KIND.build(self.folder, self.net, network_class(self.net), self.network, weights)
         return generator.to(device), {name: value.to(device) for name, value in statistics.items()}
-
-    def _read_weights(self) -> dict[str, Tensor]:
-        import safetensors.torch
-        from safetensors import SafetensorError
-
-        path = self.folder / WEIGHTS
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise VoiceganError(f"{path} cannot be read ({error.strerror})", _AGAIN) from None
-        if storage.sha256(data) != self.sha256:
-            raise VoiceganError(
-                f"{path} is damaged: its SHA-256 is not the one that {SETTINGS} records", _AGAIN
-            )
-        try:
-            tensors = safetensors.torch.load(data)
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise VoiceganError(f"{path} is not a safetensors file: {error}", _AGAIN) from None
-        for name, value in tensors.items():
-            if value.is_floating_point() and not bool(value.isfinite().all()):
-                raise VoiceganError(
-                    f"{path} holds numbers that are not finite, in {name}", "Train the voice again."
-                )
-        return tensors
 
     def _check_statistics(self, statistics: Mapping[str, Tensor]) -> None:
         bands = self.mel.mels
         for name in STATISTICS:
             if name not in statistics or tuple(statistics[name].shape) != (bands,):
-                raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, {bands} values", _AGAIN)
+                raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, {bands} values", KIND.again)
             if name.endswith("std") and not bool((statistics[name] > 0).all()):
                 raise VoiceganError(
-                    f"{self.folder / WEIGHTS}: {name} has values that are not above zero", _AGAIN
+                    f"{self.folder / WEIGHTS}: {name} has values that are not above zero", KIND.again
                 )
-
-
-_AGAIN = "Install the voice again, or train it again."
 
 
 def network_class(name: str) -> Any:
@@ -177,30 +136,10 @@ def save_pack(
     Raises VoiceganError for a name that is no file name, weights that are not finite, or a `folder` that exists
     and is not a voice.
     """
-    import safetensors.torch
-
-    folder = Path(folder)
-    check_name(name)
-    if (
-        folder.exists()
-        and not (folder / SETTINGS).is_file()
-        and (not folder.is_dir() or any(folder.iterdir()))
-    ):
-        raise VoiceganError(
-            f"{folder} exists and is not a voice, so it is not replaced", "Choose another folder."
-        )
-    tensors = {f"generator.{key}": _stored(value, half) for key, value in generator.state_dict().items()}
+    tensors = {f"generator.{key}": packs.stored(value, half) for key, value in generator.state_dict().items()}
     tensors |= {key: statistics[key].detach().float().cpu().contiguous() for key in STATISTICS}
-    for key, value in tensors.items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise VoiceganError(
-                f"{name} is not saved: {key} holds numbers that are not finite", "Train again."
-            )
-    data = safetensors.torch.save(tensors)
     context = getattr(generator, "context_frames", None)
     settings = {
-        "format": FORMAT,
-        "name": name,
         "system": system,
         "net": net or system,
         "network": dict(network),
@@ -210,40 +149,28 @@ def save_pack(
         "vocoder": vocoder,
         "level_db": level_db,
         "latency_frames": int(context[1]) if context else 0,
-        "weights": {"file": WEIGHTS, "sha256": storage.sha256(data), "bytes": len(data)},
         "training": dict(training or {}),
         "licences": list(licences),
         "consent": consent,
     }
-    _replace_folder(folder, {SETTINGS: _as_json(settings), WEIGHTS: data, CARD: card.encode()})
+    KIND.save(folder, name, settings, tensors, card)
     return load_pack(folder)
 
 
 def load_pack(folder: Path) -> Pack:
     """Read voice.json of a voice. Raises VoiceganError when it is missing, damaged, or of a newer format."""
     folder = Path(folder)
-    path = folder / SETTINGS
-    if not path.is_file():
-        raise VoiceganError(f"{folder} is not a voice: it holds no {SETTINGS}", "Give the folder of a voice.")
-    values = storage.read_json(path)
-    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
-        raise VoiceganError(f"{path} is not the description of a voice: it states no format", _AGAIN)
-    if values["format"] > FORMAT:
-        raise VoiceganError(
-            f"{path} was made by a newer voicegan (format {values['format']}; this one reads up to {FORMAT})",
-            "Update voicegan.",
-        )
-    read = _Fields(path, values)
-    weights = _Fields(path, read.take("weights", dict))
+    read = KIND.read(folder)
+    path, weights = read.path, read.inside("weights")
     normaliser = read.take("normaliser", str)
     if normaliser not in ("fixed", "running"):
-        raise VoiceganError(f'{path}: normaliser is "{normaliser}", neither "fixed" nor "running"', _AGAIN)
-    mel = read.take("mel", dict)
-    if not isinstance(mel.get("sample_rate_hz"), int):
-        raise VoiceganError(f"{path}: mel.sample_rate_hz is not a whole number", _AGAIN)
+        raise VoiceganError(
+            f'{path}: normaliser is "{normaliser}", neither "fixed" nor "running"', KIND.again
+        )
+    mel = read.mel_contract()
     level_db = read.take("level_db", (int, float))
     if not math.isfinite(level_db) or not -80 <= level_db <= 0:
-        raise VoiceganError(f"{path}: level_db is {level_db}, not between -80 and 0", _AGAIN)
+        raise VoiceganError(f"{path}: level_db is {level_db}, not between -80 and 0", KIND.again)
     return Pack(
         folder=folder,
         name=check_name(read.take("name", str), path),
@@ -262,81 +189,3 @@ def load_pack(folder: Path) -> Pack:
         licences=read.strings("licences"),
         consent=read.take("consent", str),
     )
-
-
-def check_name(name: str, path: Path | None = None) -> str:
-    """`name` itself, when it can be part of a file name on every system; otherwise VoiceganError."""
-    if (
-        not re.fullmatch(r"[^\s.\-/\\:*?\"<>|][^/\\:*?\"<>|]{0,98}", name)
-        or name.endswith((".", " "))
-        or not name.isprintable()
-    ):
-        where = f"{path}: " if path else ""
-        raise VoiceganError(f'{where}"{name}" cannot be the name of a voice', "Use letters, digits, - and _.")
-    return name
-
-
-def _stored(value: Tensor, half: bool) -> Tensor:
-    import torch
-
-    value = value.detach().cpu().contiguous()
-    if half and value.is_floating_point() and (not value.numel() or float(value.abs().max()) <= _HALF_MAX):
-        return value.to(torch.float16)
-    return value.clone()
-
-
-def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """What keeps `found` from being loaded, in words; empty when it fits. At most three names are given."""
-    notes = [f"{name} is missing" for name in expected if name not in found]
-    notes += [f"{name} is unknown" for name in found if name not in expected]
-    for name, value in expected.items():
-        if name in found and found[name].shape != value.shape:
-            notes.append(f"{name} is {tuple(found[name].shape)} where {tuple(value.shape)} is expected")
-    return "; ".join(notes[:3]) + (f" and {len(notes) - 3} more" if len(notes) > 3 else "")
-
-
-def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder = folder.absolute()
-    mark = secrets.token_hex(6)
-    new, old = (folder.with_name(f".{folder.name}.{mark}.{part}") for part in ("new", "old"))
-    try:
-        new.mkdir(parents=True)
-        for name, data in files.items():
-            storage.write_atomic(new / name, data)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    except OSError as error:
-        message = f"the voice cannot be written to {folder} ({error.strerror})"
-        raise VoiceganError(message, "Check space and rights.") from None
-    finally:
-        if old.exists() and not folder.exists():  # stopped between the two renames: the old voice comes back
-            old.rename(folder)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _as_json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-class _Fields:
-    """Typed access to a JSON object, with errors that name the file and the field."""
-
-    def __init__(self, path: Path, values: Mapping[str, Any]) -> None:
-        self.path = path
-        self.values = values
-
-    def take(self, name: str, kind: Any) -> Any:
-        if name not in self.values:
-            raise VoiceganError(f"{self.path} is damaged: {name} is missing", _AGAIN)
-        value = self.values[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise VoiceganError(f"{self.path} is damaged: {name} is {value!r}", _AGAIN)
-        return value
-
-    def strings(self, name: str) -> tuple[str, ...]:
-        values = self.take(name, list)
-        if not all(isinstance(value, str) for value in values):
-            raise VoiceganError(f"{self.path} is damaged: {name} is not a list of names", _AGAIN)
-        return tuple(values)

@@ -12,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..core.windows import LocalWindows
+
 Net = Callable[[Tensor], Tensor]  # mel (1, M, F) -> mel (1, M, F)
 
 OVERLAP_WINDOW, OVERLAP_HOP = 256, 192
@@ -41,54 +43,7 @@ def windows_for(net: Net, context: tuple[int, int] | None, window_frames: int) -
     """Windows for a net with the receptive field `context` (past, future), or None where it looks at everything."""
     if context is None:
         return OverlapWindows(net)
-    return LocalWindows(net, context[0], context[1], window_frames)
-
-
-class LocalWindows:
-    """For nets with a finite receptive field: each window is run with its exact context, so no seam exists."""
-
-    def __init__(self, net: Net, past: int, future: int, window: int) -> None:
-        self.net = net
-        self.past, self.future, self.window = past, future, window
-        self._held: Tensor | None = None  # the frames from `_held_from` on
-        self._held_from = 0
-        self._done = 0
-
-    def frames_for(self, window: int) -> int:
-        return (window + 1) * self.window + self.future
-
-    @property
-    def lookahead_frames(self) -> int:
-        return self.window - 1 + self.future
-
-    def push(self, mel: Tensor) -> Tensor:
-        self._held = mel if self._held is None else torch.cat([self._held, mel], dim=1)
-        ready = [mel[:, :0]]
-        while self._known() >= self._done + self.window + self.future:
-            ready.append(self._run(self._done + self.window))
-        return torch.cat(ready, dim=1)
-
-    def flush(self) -> Tensor:
-        if self._held is None:
-            return torch.zeros(0, 0)
-        rest = [self._held[:, :0]]
-        while self._done < self._known():
-            rest.append(self._run(min(self._done + self.window, self._known())))
-        return torch.cat(rest, dim=1)
-
-    def _known(self) -> int:
-        return self._held_from + (0 if self._held is None else self._held.shape[1])
-
-    def _run(self, until: int) -> Tensor:
-        assert self._held is not None
-        first, last = max(0, self._done - self.past), min(self._known(), until + self.future)
-        seen = self._held[:, first - self._held_from : last - self._held_from]
-        made = self.net(seen[None])[0, :, self._done - first : until - first]
-        self._done = until
-        keep_from = max(0, until - self.past)
-        self._held = self._held[:, keep_from - self._held_from :]
-        self._held_from = keep_from
-        return made
+    return LocalWindows(lambda mel: net(mel[None])[0], *context, window_frames)
 
 
 class OverlapWindows:
