@@ -20,6 +20,10 @@ class Figure:
     digits: int = 2
     in_table: bool = True
 
+    def badness(self, value: float) -> float:
+        """The greater, the worse."""
+        return {"high": -value, "low": value, "one": abs(value - 1.0)}[self.good]
+
 
 FIGURES = (
     Figure("cosine_target", "cosine to the target", "high", 3),
@@ -39,18 +43,32 @@ FIGURES = (
     Figure("duration_ratio", "duration / target's", "one"),
 )
 
+COPY_FIGURES = (
+    Figure("pesq_wb", "PESQ-WB", "high"),
+    Figure("stoi", "STOI", "high", 3),
+    Figure("dnsmos_ovrl", "DNSMOS overall", "high"),
+    Figure("dnsmos_ovrl_loss", "under recording", "low"),
+    Figure("dnsmos_p808", "DNSMOS P.808", "high"),
+    Figure("dnsmos_p808_loss", "under recording", "low"),
+    Figure("dnsmos_sig", "DNSMOS speech", "high", in_table=False),
+    Figure("dnsmos_bak", "DNSMOS background", "high", in_table=False),
+    Figure("mr_stft", "MR-STFT", "low"),
+    Figure("mel_l1", "log-mel L1", "low", 3),
+)
+
 Utterance = Mapping[str, Any]
 
 
-def summarise(utterances: Sequence[Utterance]) -> dict[str, Any]:
+def summarise(utterances: Sequence[Utterance], figures: Sequence[Figure] = FIGURES) -> dict[str, Any]:
     """Mean and worst of every figure over utterances (each a dict with ``name``, ``speaker`` and figures).
 
     Besides: ``share_above_source`` (utterances nearer to the target's voice than to the source's),
     ``accept_rate`` at each threshold, ``cer_pooled`` and ``wer_pooled`` (all edits by all characters or
-    words), and, where there are several speakers, each one's means under ``speakers``.
+    words), and, where there are several speakers, each one's means under ``speakers`` and the name of the worst of
+    them for each figure under ``worst_speakers``.
     """
     summary: dict[str, Any] = {"utterances": len(utterances)}
-    summary |= {figure.key: entry for figure in FIGURES if (entry := _spread(figure, utterances))}
+    summary |= {figure.key: entry for figure in figures if (entry := _spread(figure, utterances))}
     summary |= _shares(utterances)
     if errors := [Errors(*utterance["edits"]) for utterance in utterances if utterance.get("edits")]:
         total = sum(errors[1:], errors[0])
@@ -60,10 +78,13 @@ def summarise(utterances: Sequence[Utterance]) -> dict[str, Any]:
         summary["speakers"] = {
             speaker: {
                 figure.key: entry["mean"]
-                for figure in FIGURES
+                for figure in figures
                 if (entry := _spread(figure, [one for one in utterances if one["speaker"] == speaker]))
             }
             for speaker in speakers
+        }
+        summary["worst_speakers"] = {
+            figure.key: name for figure in figures if (name := _worst_speaker(figure, summary["speakers"]))
         }
     return summary
 
@@ -72,14 +93,14 @@ def _spread(figure: Figure, utterances: Sequence[Utterance]) -> dict[str, Any] |
     known = [(one[figure.key], one["name"]) for one in utterances if one.get(figure.key) is not None]
     if not known:
         return None
-    badness = {
-        "high": lambda value: -value,
-        "low": lambda value: value,
-        "one": lambda value: abs(value - 1.0),
-    }
-    worst, name = max(known, key=lambda pair: badness[figure.good](pair[0]))
+    worst, name = max(known, key=lambda pair: figure.badness(pair[0]))
     mean = sum(value for value, _ in known) / len(known)
     return {"mean": round(mean, 4), "worst": round(worst, 4), "worst_file": name, "count": len(known)}
+
+
+def _worst_speaker(figure: Figure, speakers: Mapping[str, Mapping[str, float]]) -> str | None:
+    known = {name: means[figure.key] for name, means in speakers.items() if figure.key in means}
+    return max(known, key=lambda name: figure.badness(known[name])) if known else None
 
 
 def _shares(utterances: Sequence[Utterance]) -> dict[str, Any]:
