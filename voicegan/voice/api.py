@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,23 +17,10 @@ from .pack import Pack
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..audio.files import Reader
+    from ..audio.through import Done, Progress
     from .converter import Converter
     from .stream import Stream
-
-Progress = Callable[[float, "float | None"], None]  # seconds converted, seconds in all where known
-
-
-@dataclass(frozen=True)
-class Done:
-    """What one conversion was like."""
-
-    seconds: float  # of sound
-    took_s: float
-    warnings: tuple[str, ...]
-
-    @property
-    def real_time_factor(self) -> float:
-        return self.took_s / self.seconds if self.seconds else 0.0
 
 
 def list_voices() -> list[Pack]:
@@ -126,29 +111,20 @@ def convert_file(
     if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
         with open(source, "rb") as pipe:  # a named pipe, or <(command): it can be read only once
             return convert_file(voice, pipe, target, format=format, rate_out=rate_out, progress=progress)
-    from ..audio.files import Reader, Writer, require_sound
-    from ..audio.loudness import LevelMeter
+    from ..audio.through import send_through
 
     started = time.perf_counter()
     measured = measure_level(source) if isinstance(source, Path) else None
-    with Reader(source) as reader:
+
+    def begin(reader: Reader, first: np.ndarray) -> Stream:
         rate = reader.info.sample_rate_hz
-        meter, blocks = LevelMeter(rate), iter(reader)
-        first = next(blocks)
         if measured is None:
-            stream = _stream_of_pipe(voice, first, rate, rate_out, whole=len(first) < reader.block_frames)
-        else:
-            stream = voice.stream(rate, rate_out, level=measured)
-        with Writer(target, stream.rate_out, format=format, comment=made_by(voice.pack)) as writer:
-            for block in chain([first], blocks):
-                writer.write(stream.push(block))
-                meter.push(block)
-                if progress is not None:
-                    progress(meter.samples / rate, reader.info.seconds)
-            require_sound(reader.name, meter)
-            writer.write(stream.flush())
-        warnings = tuple(reader.warnings)
-    return Done(meter.samples / rate, time.perf_counter() - started, warnings)
+            return _stream_of_pipe(voice, first, rate, rate_out, whole=len(first) < reader.block_frames)
+        return voice.stream(rate, rate_out, level=measured)
+
+    comment = made_by(voice.pack)
+    done = send_through(source, target, begin, format=format, comment=comment, progress=progress)
+    return replace(done, took_s=time.perf_counter() - started)
 
 
 def _stream_of_pipe(
