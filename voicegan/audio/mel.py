@@ -104,6 +104,19 @@ class MelSpec:
         mel = log_mel.exp() if self.log_base == "e" else torch.pow(10.0, log_mel)
         return torch.where(mel > self.clamp * 1.01, mel, torch.zeros_like(mel))
 
+    @property
+    def silent_below(self) -> float:
+        """Log-mels up to this are the floor: a little more than it, for what rounding does."""
+        return self.floor + math.log(1.01) / (1.0 if self.log_base == "e" else math.log(10.0))
+
+    def bounded(self, log_mel: Tensor) -> Tensor:
+        """Log-mels of what can be sound, float32: what is not a number counts as silence, and so on up to full scale.
+
+        A full scale gives a mel of at most n_fft/2 (a filter's largest weight is 1), so more than n_fft is no sound.
+        """
+        highest = self.compress(torch.tensor(float(self.n_fft) ** self.power)).item()
+        return log_mel.float().nan_to_num(self.floor, highest, self.floor).clamp(self.floor, highest)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

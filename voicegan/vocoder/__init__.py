@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.registry import Registry
+from . import library
+from .pack import KIND
 
 if TYPE_CHECKING:
     import torch
@@ -68,11 +70,50 @@ VOCODERS = Registry(
 )
 
 
-def load(name: str, spec: MelSpec, device: torch.device | str = "cpu") -> Vocoder:
-    """The vocoder of that name on a device, for mels of the contract `spec`.
+AUTO = "auto"  # the bundled neural vocoder where one fits, otherwise what needs no training
+WEIGHTLESS = "griffin-lim"
+# What the table's vocoders look ahead in the contract `16k`, so that a list can say it without importing them.
+LOOKAHEAD_FRAMES = {"griffin-lim": 33, "griffin-lim-live": 13}
 
-    Raises VoiceganError for an unknown name, and for a vocoder that was made for another contract.
+
+def load(name: str, spec: MelSpec, device: torch.device | str = "cpu") -> Vocoder:
+    """A vocoder on a device, for mels of the contract `spec`.
+
+    Parameters
+    ----------
+    name
+        Of the table `VOCODERS`, of an installed vocoder, or the path of one; "auto" is the bundled vocoder of this
+        contract, or Griffin-Lim where there is none.
+
+    Raises VoiceganError for an unknown name, for a vocoder that was made for another contract (the fields that differ
+    are named), and for one that is damaged.
     """
-    vocoder: Vocoder = VOCODERS.get(name)(spec)
-    spec.require_same(vocoder.spec, "the voice", f"the vocoder {name}")
-    return vocoder.to(device)
+    pack = library.bundled_for(spec) if name == AUTO else None
+    if pack is None and (name == AUTO or name in VOCODERS):
+        vocoder: Vocoder = VOCODERS.get(WEIGHTLESS if name == AUTO else name)(spec)
+        return vocoder.to(device)
+    if pack is None:
+        pack = library.find_vocoder(name, VOCODERS)
+    spec.require_same(pack.mel, "the voice", f"the vocoder {pack.name}")
+    from .neural import NeuralVocoder
+
+    called = pack.folder.name if name == AUTO else str(name)
+    return NeuralVocoder(called, spec, pack.build(device)).to(device)
+
+
+def resolve(name: str) -> str:
+    """`name` as it is understood from any folder: a path becomes absolute. Raises VoiceganError for an unknown one."""
+    if name == AUTO or name in VOCODERS:
+        return name
+    library.find_vocoder(name, VOCODERS)
+    folder = KIND.folder_at(name)
+    return name if folder is None else str(folder.absolute())
+
+
+def in_blocks(vocoder: Vocoder, frames: int) -> Vocoder:
+    """The same vocoder with streams that make `frames` at once, where it leaves the choice; itself where it does not.
+
+    Fewer frames come sooner, more are quicker to compute.
+    """
+    change = getattr(vocoder, "in_blocks", None)
+    return change(frames) if change else vocoder

@@ -48,11 +48,7 @@ class InverseMel(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         """log_mel (B, M, F) to magnitudes (B, n_fft//2 + 1, F). What is not a number counts as silence."""
         spec = self.spec
-        # Full scale gives a mel of at most n_fft/2 (a filter's largest weight is 1), so more than that is no
-        # sound.
-        highest = spec.compress(torch.tensor(float(spec.n_fft) ** spec.power)).item()
-        log_mel = log_mel.float().nan_to_num(spec.floor, highest, spec.floor).clamp(max=highest)
-        mel = spec.expand(log_mel)
+        mel = spec.expand(spec.bounded(log_mel))
         bins = self.spread @ (mel / self.band_sums) / self.bin_sums
         for _ in range(self.iterations):
             bins = bins * (self.spread @ (mel / (self.filters @ bins).clamp(min=1e-12)) / self.bin_sums)
