@@ -17,6 +17,36 @@ TINY = {
         {"mels": MELS, "dim": 8, "intermediate": 12, "layers": 2, "n_fft": 16, "hop": 4, "padding": "same"},
         {"mels": MELS, "dim": 8, "intermediate": 12, "layers": 1, "n_fft": 24, "hop": 10, "reach": 1},
     ],
+    "hifigan": [
+        {"mels": MELS, "channels": 8, "up_rates": [4, 2], "up_kernels": [8, 4]},
+        {
+            "mels": MELS,
+            "channels": 8,
+            "up_rates": [3, 2],
+            "up_kernels": [7, 2],
+            "block": 2,
+            "kernels": [3, 5],
+            "dilations": [[1, 2], [2]],
+        },
+    ],
+    "melgan": [
+        {"mels": MELS, "channels": 8, "up_rates": [4, 2]},
+        {"mels": MELS, "channels": 8, "up_rates": [3, 4], "layers": 2, "centre": -5.0, "spread": 5.0},
+    ],
+    "bigvgan": [
+        {"mels": MELS, "channels": 8, "up_rates": [8, 2], "up_kernels": [16, 4]},
+        {
+            "mels": MELS,
+            "channels": 8,
+            "up_rates": [4, 4],
+            "up_kernels": [8, 8],
+            "block": 2,
+            "activation": "snake",
+            "logarithmic": False,
+            "tanh": False,
+            "bias": False,
+        },
+    ],
 }
 CASES = [
     pytest.param(name, arguments, id=f"{name}-{i}") for name in TINY for i, arguments in enumerate(TINY[name])

@@ -37,5 +37,11 @@ NETS = Registry(
     "vocoder network",
     {
         "vocos": ("voicegan.vocoder.nets.vocos:Vocos", "ConvNeXt frames and an inverse Fourier transform"),
+        "hifigan": ("voicegan.vocoder.nets.hifigan:HifiGan", "transposed convolutions, many kernel sizes"),
+        "melgan": ("voicegan.vocoder.nets.melgan:MelGan", "transposed convolutions, dilated residual blocks"),
+        "bigvgan": (
+            "voicegan.vocoder.nets.bigvgan:BigVGan",
+            "HiFi-GAN with anti-aliased periodic activations",
+        ),
     },
 )
