@@ -12,7 +12,7 @@ import pytest
 from made_speech import RATE_HZ, pause, read_aloud, utter, write
 
 import voicegan
-from voicegan.audio import files
+from voicegan.audio import files, folders
 from voicegan.audio.mel import PRESETS, LogMel
 from voicegan.errors import VoiceganError
 from voicegan.voice import check, corpus, features, measure
@@ -347,7 +347,7 @@ def test_killed_in_the_middle(load_elsewhere, folder, home):
     process.kill()
     process.wait(60)
     for path in sorted(folder.iterdir()):  # whatever is there under its final name is whole
-        stored = features.features_path(check.hashed(path), SMALL.recipe())
+        stored = features.features_path(folders.hashed(path), SMALL.recipe())
         assert not stored.exists() or features._read(stored) is not None
     speaker = load_speaker(folder, SMALL)
     assert len(speaker.utterances) + len(speaker.held_out) == 12

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -63,17 +62,18 @@ def train(
     if steps is not None and minutes is not None:
         raise click.UsageError("--steps and --minutes exclude each other")
     from .. import config, storage
+    from ..core import runs
     from ..core.trainer import Abandoned
     from ..voice import release
     from ..voice import training as t
 
     given = [f"{key}={value}" for key, value in _shortcuts(system, steps, device, devices)] + list(overrides)
-    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+    first = runs.first_rank()
     if not first:
         logging.disable(logging.WARNING)  # the first process says it already
     plan: dict[str, Any] = {}
     if resume:
-        plan = t.read_plan(_run_to_resume(folder_a, folder_b, names, out, system))
+        plan = runs.read_plan(_run_to_resume(folder_a, folder_b, names, out, system))
         folder_a = folder_a or Path(plan["folders"][0])  # a folder may have moved
         folder_b = folder_b or Path(plan["folders"][1])
         called = (plan["names"][0], plan["names"][1])
@@ -87,13 +87,13 @@ def train(
     settings = t.resolve(config.merge(base, given), str(recipe or ""))
     places = t.Places.of(called, settings.system, out)
     begins = first and not resume and not dry_run
-    if begins and t.has_state(places.run) and not force:
+    if begins and runs.has_state(places.run) and not force:
         raise VoiceganError(
             f"a run of {called[0]} and {called[1]} is in {places.run}",
             "Continue it with --resume, or start anew with --force.",
         )
     if first:
-        t.require_writable(places)
+        runs.require_writable(places.run, places.voices)
         release.require_free(places.voices, called, places.run)
 
     with counted("reading") as progress:
@@ -107,7 +107,7 @@ def train(
         _dry_run(run, first)
         return
     if begins:
-        t.clear(places.run)  # not before everything is known to be in order
+        runs.clear(places.run)  # not before everything is known to be in order
     if first and not quiet:
         for line in t.describe(material, run.settings, called):
             _say(line)

@@ -6,23 +6,19 @@ and says so.
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from .. import storage
+from ..audio.folders import Progress, hashed, ignored, in_threads, recordings_in
 from ..errors import VoiceganError
 from . import measure
 from .measure import Facts
 
 Verdict = Literal["ok", "warn", "refuse"]
-Progress = Callable[[int, int, str], None]  # done, of how many, the file just done
-T = TypeVar("T")
 
 MIN_S = 0.25  # shorter than a syllable
 SHORT_S = 1.0
@@ -132,7 +128,7 @@ def check_folder(folder: Path, *, min_s: float = MIN_S, progress: Progress | Non
     folder = Path(folder)
     paths = recordings_in(folder)
     looked = in_threads(_look, paths, progress)
-    return FolderReport(folder, judge(folder, looked, min_s=min_s), _ignored(folder, paths))
+    return FolderReport(folder, judge(folder, looked, min_s=min_s), ignored(folder, paths))
 
 
 @dataclass(frozen=True)
@@ -250,63 +246,6 @@ def findings_of(facts: Facts, *, min_s: float = MIN_S) -> list[Finding]:
     return found
 
 
-def recordings_in(folder: Path) -> list[Path]:
-    """The audio files under a folder, sorted. Raises VoiceganError when there are none to be had."""
-    from ..audio import files
-
-    folder = Path(folder)
-    if not folder.exists():
-        raise VoiceganError(f"folder {folder} does not exist", "Check the path.")
-    if not folder.is_dir():
-        raise VoiceganError(
-            f"{folder} is a file, not a folder", f"Give the folder of recordings: {folder.parent}"
-        )
-    try:
-        os.listdir(folder)
-    except PermissionError:
-        raise VoiceganError(
-            f"folder {folder} may not be read (permission denied)", "Change its permissions."
-        ) from None
-    if paths := files.find_audio(folder):
-        return paths
-    found = _ignored(folder, [])
-    if not found:
-        raise VoiceganError(f"folder {folder} is empty", "Put recordings of one speaker into it.")
-    listed = ", ".join(
-        f"{count} {suffix} file{'s' * (count > 1)}" for suffix, count in list(found.items())[:5]
-    )
-    formats = ", ".join(sorted(suffix.lstrip(".") for suffix in files.AUDIO_SUFFIXES))
-    raise VoiceganError(f"folder {folder} holds no audio (found: {listed})", f"Readable are: {formats}.")
-
-
-def in_threads(work: Callable[[Path], T], paths: Sequence[Path], progress: Progress | None = None) -> list[T]:
-    """`work` on every path, in order, on all cores: decoding, FFTs and pitch release Python's lock."""
-    done: list[T] = []
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        try:
-            for path, result in zip(paths, pool.map(work, paths), strict=True):
-                done.append(result)
-                if progress:
-                    progress(len(done), len(paths), path.name)
-        except BaseException:
-            pool.shutdown(
-                wait=False, cancel_futures=True
-            )  # an interrupt should not wait for a thousand files
-            raise
-    return done
-
-
-def hashed(path: Path) -> str:
-    """SHA-256 of a file's bytes. Raises VoiceganError when it cannot be opened."""
-    try:
-        return storage.sha256(path)
-    except OSError as error:
-        reason = (error.strerror or "input/output error").lower()
-        raise VoiceganError(
-            f"{path} cannot be read ({reason})", "Check that it exists and may be read."
-        ) from None
-
-
 def _look(path: Path) -> Looked:
     digest = ""
     try:
@@ -314,18 +253,6 @@ def _look(path: Path) -> Looked:
         return Looked(path, digest, measure.facts_of(path, digest))
     except VoiceganError as fault:
         return Looked(path, digest, None, fault)
-
-
-def _ignored(folder: Path, recordings: Sequence[Path]) -> dict[str, int]:
-    """What else lies in the folder: suffix → count, most frequent first; hidden files are passed over."""
-    known = set(recordings)
-    kinds: Counter[str] = Counter()
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and Path(parent, name) not in known:
-                kinds[Path(name).suffix.lower() or "other"] += 1
-    return dict(kinds.most_common())
 
 
 def _without_path(message: str, path: Path) -> str:

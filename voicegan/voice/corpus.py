@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydantic
 
+from ..audio import folders
 from ..config import Config
 from ..errors import VoiceganError
 from . import check
@@ -103,7 +101,7 @@ def load_speaker(
     *,
     files: Sequence[str] | None = None,
     held_out_files: Sequence[str] | None = None,
-    progress: check.Progress | None = None,
+    progress: folders.Progress | None = None,
 ) -> Speaker:
     """Load the recordings under `folder` as training material.
 
@@ -124,10 +122,12 @@ def load_speaker(
     """
     config = config or CorpusConfig()
     folder, recipe = Path(folder), config.recipe()
-    paths = check.recordings_in(folder)
-    aside = select(folder, paths, held_out_files) if held_out_files is not None else []
+    paths = folders.recordings_in(folder)
+    aside = folders.select(folder, paths, held_out_files) if held_out_files is not None else []
     training = (
-        select(folder, paths, files) if files is not None else [p for p in paths if p not in set(aside)]
+        folders.select(folder, paths, files)
+        if files is not None
+        else [p for p in paths if p not in set(aside)]
     )
     if both := sorted(set(training) & set(aside)):
         raise VoiceganError(
@@ -137,7 +137,7 @@ def load_speaker(
 
     wanted = training + aside
     names = _names(folder, wanted)
-    loaded = check.in_threads(partial(_load, recipe=recipe), wanted, progress)
+    loaded = folders.in_threads(partial(_load, recipe=recipe), wanted, progress)
     verdicts = check.judge(folder, [looked for looked, _ in loaded], min_s=config.min_s)
     _report(folder, verdicts)
 
@@ -162,54 +162,13 @@ def load_speaker(
     )
 
 
-def select(folder: Path, paths: Sequence[Path], wanted: Sequence[str]) -> list[Path]:
-    """The recordings that a list of names or patterns means, in the list's order, each once.
-
-    Raises VoiceganError naming the first that matches nothing, and the nearest name that exists.
-    """
-    spellings: dict[str, list[Path]] = {}
-    for path in paths:
-        inside = path.relative_to(folder)
-        for spelling in {inside.as_posix(), inside.with_suffix("").as_posix(), inside.name, inside.stem}:
-            spellings.setdefault(spelling, []).append(path)
-    chosen: dict[Path, None] = {}
-    missing = []
-    for name in wanted:
-        found = spellings.get(name, [])
-        if not found and any(sign in name for sign in "*?["):
-            found = [
-                p
-                for p in paths
-                if fnmatch.fnmatchcase(p.relative_to(folder).as_posix(), name)
-                or fnmatch.fnmatchcase(p.stem, name)
-            ]
-        if not found:
-            missing.append(name)
-        chosen.update(dict.fromkeys(found))
-    if missing:
-        near = difflib.get_close_matches(missing[0], list(spellings), n=1)
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        hint = (
-            f"Did you mean {near[0]!r}?"
-            if near
-            else f"It holds {len(paths)} recordings, such as {paths[0].name}."
-        )
-        raise VoiceganError(f"{folder} has no recording called {missing[0]!r}{others}", hint)
-    return list(chosen)
-
-
 def hold_out(
     utterances: Sequence[Utterance], config: CorpusConfig
 ) -> tuple[list[Utterance], list[Utterance]]:
     """Split into what trains and what is kept aside, by a hash of the name: equal in parallel folders."""
-    most = max(1, len(utterances) // 5) if len(utterances) > 1 else 0
-    wanted = min(
-        max(round(config.held_out * len(utterances)), config.held_out_least), config.held_out_most, most
+    aside = folders.set_aside(
+        [u.name for u in utterances], config.held_out, config.held_out_least, config.held_out_most
     )
-    if config.held_out == 0:
-        wanted = 0
-    ranked = sorted(utterances, key=lambda u: hashlib.sha256(u.name.casefold().encode()).digest())
-    aside = {utterance.name for utterance in ranked[:wanted]}
     return [u for u in utterances if u.name not in aside], [u for u in utterances if u.name in aside]
 
 
@@ -238,7 +197,7 @@ def pieces(utterance: Utterance, longest_s: float, spec: MelSpec) -> list[Uttera
 def _load(path: Path, recipe: Recipe) -> tuple[check.Looked, Features | None]:
     digest = ""
     try:
-        digest = check.hashed(path)
+        digest = folders.hashed(path)
         features = features_of(path, digest, recipe)
     except VoiceganError as fault:
         return check.Looked(path, digest, None, fault), None

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import storage
+from ..audio.folders import Progress, hashed
 from ..errors import VoiceganError
-from .check import FolderReport, Progress, hashed
+from .check import FolderReport
 from .corpus import CorpusConfig, Speaker, Utterance
 from .features import features_of
 

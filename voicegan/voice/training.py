@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ from typing import Any, Literal
 import pydantic
 import torch
 
-from .. import __version__, config, storage
+from .. import config, storage
 from ..config import Config
-from ..core import state
+from ..core import runs
 from ..core.log import clock
 from ..core.random import derive
 from ..core.system import Progress, System
@@ -34,10 +32,6 @@ from .systems import SYSTEMS
 from .systems.base import VoiceSystem
 
 log = logging.getLogger(__name__)
-
-PLAN = "plan.json"
-PLAN_FORMAT = 1
-CHECKS = 20  # validations over a run, unless trainer.check_every says otherwise
 
 
 class SideConfig(Config):
@@ -90,18 +84,13 @@ def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
     if isinstance(trainer, dict):
         trainer = {**kind.trainer_defaults, **trainer}
         if isinstance(steps := trainer["steps"], int):
-            trainer.setdefault("check_every", _cadence(steps))
+            trainer.setdefault("check_every", runs.cadence(steps))
     # Read as one whole, so that a mistake in any key is named with its section.
     whole = pydantic.create_model(
         "TrainingConfig", __base__=TrainingConfig, model=(kind.Config, kind.Config())
     )
     settings = config.build(whole, {**values, "trainer": trainer}, source)
     return TrainingConfig.model_validate(settings.model_dump(mode="json"))
-
-
-def _cadence(steps: int) -> int:
-    """Steps between checks where nobody says otherwise."""
-    return max(20, min(1000, steps // CHECKS))
 
 
 @dataclass(frozen=True)
@@ -218,7 +207,7 @@ class Training:
     ) -> None:
         self.material, self.settings, self.names, self.places = material, settings, names, places
         self.command = command
-        self.say = say if _first_rank() else lambda text: None
+        self.say = say if runs.first_rank() else lambda text: None
         self.system = make_system(settings, material.a.spec.mels)
         source = TwoSpeakers(material.a, material.b, self.system.crop_frames, material.parallel)
         self.monitor = Monitor(material.a, material.b, material.parallel, names, places.run, self.say)
@@ -238,25 +227,17 @@ class Training:
         with torch.no_grad():
             self.monitor.validate(self.system.eval(), self.trainer.progress, rehearsal=True)
         check_s = time.perf_counter() - began
-        seconds, every = minutes * 60, self.settings.trainer.check_every
-        if every == _cadence(self.settings.trainer.steps):  # nobody chose it
-            steps = max(CHECKS, int((seconds - CHECKS * check_s) / step_s))
-            every = max(1, steps // CHECKS)
-        else:
-            steps = max(1, int(seconds / (step_s + check_s / every)))
-        steps, every = self.trainer.fabric.broadcast((steps, every))  # all ranks must mean the same numbers
-        self._set_trainer(steps=steps, check_every=every)
+        self._set_trainer(**runs.steps_in(minutes, self.trainer, step_s, check_s))
+        steps = self.settings.trainer.steps
         self.say(f"{minutes:g} minutes are {steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)")
         return steps
 
     def save_plan(self) -> None:
         """Write the plan, from which ``--resume`` continues."""
-        if _first_rank():
-            storage.write_json(
-                self.places.run / PLAN,
+        if runs.first_rank():
+            runs.save_plan(
+                self.places.run,
                 {
-                    "format": PLAN_FORMAT,
-                    "version": __version__,
                     "names": list(self.names),
                     "folders": [str(speaker.folder.resolve()) for speaker in self.material.speakers],
                     "recordings": [fingerprint(speaker) for speaker in self.material.speakers],
@@ -274,7 +255,7 @@ class Training:
     def run(self, *, quiet: bool = False) -> Outcome:
         """Train to the end, releasing both voices whenever they are better than before."""
         outcome = self.trainer.fit(quiet=quiet)
-        if _first_rank():
+        if runs.first_rank():
             self.monitor.curves()
         return outcome
 
@@ -302,16 +283,6 @@ class Training:
             )
 
 
-def read_plan(run: Path) -> dict[str, Any]:
-    """Read what a run was started with. Raises VoiceganError where there is none, or of a newer format."""
-    if not (run / PLAN).is_file():
-        raise VoiceganError(f"{run} holds no training to resume", "Start it without --resume.")
-    plan: dict[str, Any] = storage.read_json(run / PLAN)
-    if plan.get("format") != PLAN_FORMAT:
-        raise VoiceganError(f"{run / PLAN} has format {plan.get('format')}", "Update voicegan.")
-    return plan
-
-
 def fingerprint(speaker: Speaker) -> str:
     """Hash of what trains and what is kept aside: a run can go on with the same recordings only."""
     used = [[(u.name, u.sha256) for u in side] for side in (speaker.utterances, speaker.held_out)]
@@ -326,30 +297,6 @@ def require_same(plan: Mapping[str, Any], material: Material) -> None:
                 f"the recordings in {speaker.folder} have changed since this run was begun",
                 "Restore them, or start anew with --force.",
             )
-
-
-def require_writable(places: Places) -> None:
-    """Raise VoiceganError where nothing can be written; makes nothing."""
-    for place in (places.run, places.voices):
-        there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            reason = "may not be written to" if there.is_dir() else "is a file, not a folder"
-            raise VoiceganError(f"{there} {reason}", "Choose another folder with --out.")
-
-
-def has_state(run: Path) -> bool:
-    """Whether a run was begun there and got as far as a checkpoint."""
-    return bool(state.found(run))
-
-
-def clear(run: Path) -> None:
-    """Remove the state of an earlier run, so that a new one starts from nothing."""
-    for _, path in state.found(run):
-        path.unlink()
-    for name in ("metrics.jsonl", PLAN):
-        (run / name).unlink(missing_ok=True)
-    for name in ("samples", "tensorboard"):
-        shutil.rmtree(run / name, ignore_errors=True)
 
 
 def describe(material: Material, settings: TrainingConfig, names: Sequence[str]) -> list[str]:
@@ -379,7 +326,3 @@ def describe(material: Material, settings: TrainingConfig, names: Sequence[str])
 def estimate(training: Training) -> str:
     """Say how long the run will take here, by measuring two steps."""
     return clock(training.trainer.measure(steps=2, warm_up=1) * training.settings.trainer.steps)
-
-
-def _first_rank() -> bool:
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0

@@ -1,0 +1,82 @@
+"""A training run on disk: its plan beside its checkpoints, so that it can be taken up again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, storage
+from ..errors import VoiceganError
+from . import state
+from .trainer import Trainer
+
+PLAN = "plan.json"
+PLAN_FORMAT = 1
+CHECKS = 20  # validations over a run, unless trainer.check_every says otherwise
+
+
+def first_rank() -> bool:
+    """Whether this process is the one that talks and writes; known before anything is launched."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+
+
+def save_plan(run: Path, values: Mapping[str, Any]) -> None:
+    """Write what a run was started with, from which ``--resume`` continues."""
+    storage.write_json(run / PLAN, {"format": PLAN_FORMAT, "version": __version__, **values})
+
+
+def read_plan(run: Path) -> dict[str, Any]:
+    """Read what a run was started with. Raises VoiceganError where there is none, or of a newer format."""
+    if not (run / PLAN).is_file():
+        raise VoiceganError(f"{run} holds no training to resume", "Start it without --resume.")
+    plan: dict[str, Any] = storage.read_json(run / PLAN)
+    if plan.get("format") != PLAN_FORMAT:
+        raise VoiceganError(f"{run / PLAN} has format {plan.get('format')}", "Update voicegan.")
+    return plan
+
+
+def require_writable(*places: Path) -> None:
+    """Raise VoiceganError where nothing can be written; makes nothing."""
+    for place in places:
+        there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            reason = "may not be written to" if there.is_dir() else "is a file, not a folder"
+            raise VoiceganError(f"{there} {reason}", "Choose another folder with --out.")
+
+
+def has_state(run: Path) -> bool:
+    """Whether a run was begun there and got as far as a checkpoint."""
+    return bool(state.found(run))
+
+
+def clear(run: Path) -> None:
+    """Remove the state of an earlier run, so that a new one starts from nothing."""
+    for _, path in state.found(run):
+        path.unlink()
+    for name in ("metrics.jsonl", PLAN):
+        (run / name).unlink(missing_ok=True)
+    for name in ("samples", "tensorboard"):
+        shutil.rmtree(run / name, ignore_errors=True)
+
+
+def cadence(steps: int) -> int:
+    """Steps between checks where nobody says otherwise."""
+    return max(20, min(1000, steps // CHECKS))
+
+
+def steps_in(minutes: float, trainer: Trainer, step_s: float, check_s: float) -> dict[str, int]:
+    """How many steps fit into so many minutes, and the steps between checks, as settings of the trainer.
+
+    step_s, check_s: what a step and a check take here. All ranks get the same numbers.
+    """
+    every, seconds = trainer.config.check_every, minutes * 60
+    if every == cadence(trainer.config.steps):  # nobody chose it
+        steps = max(CHECKS, int((seconds - CHECKS * check_s) / step_s))
+        every = max(1, steps // CHECKS)
+    else:
+        steps = max(1, int(seconds / (step_s + check_s / every)))
+    steps, every = trainer.fabric.broadcast((steps, every))
+    return {"steps": steps, "check_every": every}
