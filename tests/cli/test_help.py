@@ -37,7 +37,15 @@ def imported(result: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), *((name,) for name in cli.COMMANDS), ("data", "fetch"), ("data", "list")], ids=" ".join
+    "arguments",
+    [
+        (),
+        *((name,) for name in cli.COMMANDS),
+        ("data", "fetch"),
+        ("data", "list"),
+        ("vocoder", "list"),
+    ],
+    ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments):
     result = run(*arguments, "--help")
