@@ -16,6 +16,23 @@ def cpu_has_bf16() -> bool:
     return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)
 
 
+def choose_device(name: str) -> torch.device:
+    """ "auto" is the GPU where there is one, otherwise the CPU. Raises VoiceganError for what is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise VoiceganError(f'there is no device "{name}"', "Take auto, cpu or cuda.") from None
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
+    ):
+        raise VoiceganError(
+            f'the device "{name}" is not available', "Take --device cpu, or see: voicegan doctor."
+        )
+    return device
+
+
 def choose_accelerator(device: str) -> str:
     """Turn ``auto``, ``cpu``, ``cuda`` or ``mps`` into an accelerator that is there.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .. import vocoder as vocoders
 from ..audio.files import RATES_HZ
 from ..audio.loudness import LevelMeter
 from ..audio.mel import LogMel
+from ..core.device import choose_device
 from ..errors import VoiceganError
 from .normaliser import FixedNormaliser, RunningNormaliser
 from .pack import Pack
@@ -156,23 +156,6 @@ class Converter:
         if rate_out == "voice":
             return self.rate_hz
         return check_rate(rate_out)
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto" is the GPU where there is one, otherwise the CPU. Raises VoiceganError for what is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise VoiceganError(f'there is no device "{name}"', "Take auto, cpu or cuda.") from None
-    if device.type == "cuda" and (
-        not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()
-    ):
-        raise VoiceganError(
-            f'the device "{name}" is not available', "Take --device cpu, or see: voicegan doctor."
-        )
-    return device
 
 
 def check_rate(rate: object) -> int:
