@@ -106,6 +106,7 @@ def make_voice(folder: Path, net: str = "tiny-local", **changes: Any) -> Pack:
             "target.mean": torch.full((MELS,), -5.0),
             "target.std": torch.full((MELS,), 2.0),
         },
+        "vocoder": "griffin-lim",
         "card": "# slt\n\nA voice for tests.\n",
         "training": {"minutes": 1.5},
         "licences": ["CC0"],

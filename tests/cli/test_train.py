@@ -122,7 +122,7 @@ def test_minutes_become_steps_once(folders, tmp_path):
         (["--set", "model.chanels=3"], "unknown key 'model.chanels'. Did you mean 'model.channels'"),
         (["--set", "lr_g=1"], "Did you mean 'model.lr_g'"),
         (["--set", "model.objective=best"], "Expected: one of minimax, non_saturating"),
-        (["--set", "vocoder=griffin"], "Did you mean griffin-lim"),
+        (["--set", "vocoder=griffin"], "did you mean griffin-lim"),
         (["--set", "trainr.steps=3"], "Did you mean 'trainer'"),
         (["--system", "ligth"], "Did you mean light"),
         (["--names", "one"], "two names"),

@@ -64,21 +64,23 @@ def test_every_name_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         vocoder = vocoders.load(name, SPEC)
         assert isinstance(vocoder, NeuralVocoder) and vocoder.name == name and vocoder.spec == SPEC
         assert torch.allclose(vocoder.synthesize(mel), net(mel)[:, : 8 * 256], atol=1e-4)
-        assert vocoders.load(vocoders.resolve(name), SPEC).spec == SPEC
-    assert vocoders.resolve("v1") == "v1" and vocoders.resolve("auto") == "auto"
-    assert vocoders.resolve("elsewhere/v2") == str(tmp_path / "elsewhere" / "v2")
+        assert vocoders.load(vocoders.resolve(name, SPEC), SPEC).spec == SPEC
+    assert [vocoders.resolve(name, SPEC) for name in ("v1", "auto", "griffin-lim")] == [
+        "v1",
+        "auto",
+        "griffin-lim",
+    ]
+    assert vocoders.resolve("elsewhere/v2", SPEC) == str(tmp_path / "elsewhere" / "v2")
 
 
-@pytest.mark.parametrize(
-    "ask", [vocoders.resolve, lambda name: vocoders.load(name, SPEC)], ids=["resolve", "load"]
-)
+@pytest.mark.parametrize("ask", [vocoders.resolve, vocoders.load])
 def test_an_unknown_name_lists_the_table_and_the_installed(ask) -> None:
     make_vocoder(user_folder() / "universal")
     with pytest.raises(VoiceganError, match="did you mean universal") as caught:
-        ask("univresal")
+        ask("univresal", SPEC)
     assert "griffin-lim-live" in str(caught.value) and "universal" in caught.value.hint
     with pytest.raises(VoiceganError, match="is not a vocoder"):
-        ask("nowhere/v1")
+        ask("nowhere/v1", SPEC)
 
 
 def test_another_contract_is_refused_by_the_field() -> None:
@@ -92,9 +94,10 @@ def test_another_contract_is_refused_by_the_field() -> None:
         "clamp": 1e-7,
     }.items():
         spec = dataclasses.replace(SPEC, **{field: other})
-        with pytest.raises(VoiceganError, match=f"do not fit together: {field} is ") as caught:
-            vocoders.load("v1", spec)
-        assert "the vocoder v1" in str(caught.value)
+        for ask in (vocoders.load, vocoders.resolve):
+            with pytest.raises(VoiceganError, match=f"do not fit together: {field} is ") as caught:
+                ask("v1", spec)
+            assert "the vocoder v1" in str(caught.value)
     with pytest.raises(VoiceganError, match=r"sample_rate_hz is 24000.*; mels is 100"):
         vocoders.load("v1", PRESETS["vocos-24k"])
 

@@ -31,7 +31,7 @@ def list_(as_json: bool) -> None:
             json.dumps({"format": 1, "vocoders": listed, "broken": faults}, indent=2, ensure_ascii=False)
         )
         return
-    rows = [("vocoder", "kind", "rate", "mel", "size", "look-ahead", "where")]
+    rows: list[tuple[str, ...]] = [("vocoder", "kind", "rate", "mel", "size", "look-ahead", "where")]
     rows += [_row(vocoder) for vocoder in listed]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

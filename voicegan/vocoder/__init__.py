@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.registry import Registry
 from . import library
-from .pack import KIND
+from .pack import KIND, VocoderPack
 
 if TYPE_CHECKING:
     import torch
@@ -88,25 +89,39 @@ def load(name: str, spec: MelSpec, device: torch.device | str = "cpu") -> Vocode
     Raises VoiceganError for an unknown name, for a vocoder that was made for another contract (the fields that differ
     are named), and for one that is damaged.
     """
-    pack = library.bundled_for(spec) if name == AUTO else None
-    if pack is None and (name == AUTO or name in VOCODERS):
-        vocoder: Vocoder = VOCODERS.get(WEIGHTLESS if name == AUTO else name)(spec)
-        return vocoder.to(device)
+    called, pack = choose(name, spec.to_dict())
     if pack is None:
-        pack = library.find_vocoder(name, VOCODERS)
+        vocoder: Vocoder = VOCODERS.get(called)(spec)
+        return vocoder.to(device)
     spec.require_same(pack.mel, "the voice", f"the vocoder {pack.name}")
     from .neural import NeuralVocoder
 
-    called = pack.folder.name if name == AUTO else str(name)
     return NeuralVocoder(called, spec, pack.build(device)).to(device)
 
 
-def resolve(name: str) -> str:
-    """`name` as it is understood from any folder: a path becomes absolute. Raises VoiceganError for an unknown one."""
-    if name == AUTO or name in VOCODERS:
-        return name
-    library.find_vocoder(name, VOCODERS)
-    folder = KIND.folder_at(name)
+def choose(name: str, contract: Mapping[str, Any]) -> tuple[str, VocoderPack | None]:
+    """What `name` means for mels of a contract: the vocoder's own name, and its pack where it is a neural one.
+
+    Raises VoiceganError for an unknown name. A neural vocoder that is asked for by name may have another contract.
+    Imports no torch.
+    """
+    if name in VOCODERS:
+        return name, None
+    if name != AUTO:
+        return str(name), library.find_vocoder(name, VOCODERS)
+    pack = library.bundled_for(contract)
+    return (WEIGHTLESS, None) if pack is None else (pack.folder.name, pack)
+
+
+def resolve(name: str, spec: MelSpec) -> str:
+    """`name` as it is understood from any folder: a path becomes absolute.
+
+    Raises VoiceganError for an unknown one, and for one that was made for another contract.
+    """
+    _, pack = choose(name, spec.to_dict())
+    if pack is not None:
+        spec.require_same(pack.mel, "the voice", f"the vocoder {pack.name}")
+    folder = None if pack is None else KIND.folder_at(name)
     return name if folder is None else str(folder.absolute())
 
 

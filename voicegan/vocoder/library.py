@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from .. import storage
 from ..errors import VoiceganError
 from ..packs import read_all
 from .pack import KIND, VocoderPack, load_vocoder_pack
-
-if TYPE_CHECKING:
-    from ..audio.mel import MelSpec
 
 _BUNDLED = Path(__file__).resolve().parent.parent / "vocoders"
 
@@ -54,7 +51,7 @@ def find_vocoder(name: str | Path, others: Iterable[str] = ()) -> VocoderPack:
     raise KIND.unknown(name, [*others, *(pack.folder.name for pack in packs)], "See: voicegan vocoder list.")
 
 
-def bundled_for(spec: MelSpec) -> VocoderPack | None:
+def bundled_for(contract: Mapping[str, Any]) -> VocoderPack | None:
     """The bundled vocoder that was made for mels of this contract, where there is one."""
     packs, _ = read_all(KIND.find([_BUNDLED]).values(), load_vocoder_pack)
-    return next((pack for pack in packs if pack.mel_contract == spec.to_dict()), None)
+    return next((pack for pack in packs if pack.mel_contract == contract), None)

@@ -8,11 +8,9 @@ Judges whose packages are not installed are named under ``missing``, with the co
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .. import __version__, storage, vocoder
+from .. import storage, vocoder
 from ..audio import files
 from ..audio.mel import PRESETS, LogMel, MelSpec
 from ..audio.resample import resample
 from ..errors import VoiceganError
 from ..metrics.judges import Judges
 from ..metrics.plan import Plan, Trial, make_plan
+from ..metrics.provenance import stamp
 from ..metrics.recording import F0_MAX_HZ, F0_MIN_HZ, RATE_HZ, Recording, compare, pitch_kept
 from ..metrics.speaker import centroid_without, cosine
 from ..metrics.spectral import LOG_MEL, McdSettings, mcd
@@ -60,7 +59,7 @@ class Settings:
         names alone (001.wav) prove nothing.
     """
 
-    vocoder: str = "griffin-lim"
+    vocoder: str = vocoder.AUTO
     mel: MelSpec = PRESETS["16k"]
     mcd: McdSettings = LOG_MEL
     pool: int = 40
@@ -156,6 +155,7 @@ class _Evaluation:
         self.notes = list(plan.notes)
         self.conversion_s, self.converted_s = 0.0, 0.0
         self.vocoder = vocoder.load(settings.vocoder, settings.mel, torch.device("cpu"))
+        self.settings = replace(settings, vocoder=self.vocoder.name)
         self.parallel = self._is_parallel()
         self.target_pool = self._embed(plan.target_pool)
         self.source_pools = {speaker: self._embed(pool) for speaker, pool in plan.source_pools.items()}
@@ -178,13 +178,10 @@ class _Evaluation:
         transcripts = self.transcripts.source if self.transcripts else None
         return {
             "format": FORMAT,
-            "voicegan": __version__,
-            "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "machine": {"python": platform.python_version(), "system": platform.platform()},
+            **stamp(PACKAGES),
             "settings": self.settings.to_dict()
             | self.judges.settings()
             | {"parallel": self.parallel, "transcripts": str(transcripts or "what the recogniser hears")},
-            "versions": {package: _version(package) for package in PACKAGES},
             "rows": {
                 row: {"summary": summarise(utterances), "utterances": utterances}
                 for row, utterances in self.rows.items()
@@ -338,10 +335,3 @@ class _Evaluation:
             "targets": [described(path) for _, path in self.plan.targets],
             "pools": {name: [described(path) for _, path in pool] for name, pool in pools.items()},
         }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -113,7 +113,7 @@ def save_pack(
     card: str,
     net: str | None = None,
     normaliser: str = "fixed",
-    vocoder: str = "griffin-lim",
+    vocoder: str = "auto",
     level_db: float = -26.0,
     training: Mapping[str, Any] | None = None,
     licences: Sequence[str] = (),
@@ -126,6 +126,8 @@ def save_pack(
     ----------
     net
         The generator's name in the table of networks; by default that of the system.
+    vocoder
+        By name or path; "auto" is the bundled one of the same contract, or Griffin-Lim where there is none.
     network
         The plain arguments with which the table's class builds `generator` again.
     statistics

@@ -14,6 +14,7 @@ import pydantic
 import torch
 
 from .. import config, storage
+from .. import vocoder as vocoders
 from ..config import Config
 from ..core import runs
 from ..core.log import clock
@@ -21,7 +22,6 @@ from ..core.random import derive
 from ..core.system import Progress, System
 from ..core.trainer import Outcome, Trainer, TrainerConfig
 from ..errors import VoiceganError
-from ..vocoder import VOCODERS
 from . import release
 from .batches import TwoSpeakers
 from .check import FolderReport
@@ -51,7 +51,7 @@ class TrainingConfig(Config):
     a: SideConfig = SideConfig()
     b: SideConfig = SideConfig()
     parallel: Literal["auto", "on", "off"] = "auto"  # use pairs of the same sentence where there are any
-    vocoder: str = "griffin-lim"
+    vocoder: str = vocoders.AUTO  # what the voices speak through: a name, or a path
     licences: tuple[str, ...] = ()  # of the recordings; written into the voices
     consent: str = ""  # a word on the speakers' consent; written into the voices
 
@@ -61,11 +61,11 @@ class TrainingConfig(Config):
         SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
         return name
 
-    @pydantic.field_validator("vocoder")
-    @classmethod
-    def _known_vocoder(cls, name: str) -> str:
-        VOCODERS.describe(name)
-        return name
+    @pydantic.model_validator(mode="after")
+    def _vocoder_fits(self) -> TrainingConfig:
+        named = vocoders.resolve(self.vocoder, self.corpus.recipe().spec)
+        object.__setattr__(self, "vocoder", named)  # the whole is frozen; a path is to hold from any folder
+        return self
 
 
 def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
