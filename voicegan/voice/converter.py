@@ -19,6 +19,7 @@ from .stream import LIVE, MEASURED, Stream, Timing, as_samples
 from .windows import windows_for
 
 _BLOCK_S = 10.0
+_MOST_VOCODED_FRAMES = 256  # at once: networks that work at the sample rate need much memory for a frame
 
 
 class Converter:
@@ -31,7 +32,7 @@ class Converter:
     device
         "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
     vocoder
-        Name of another vocoder than the voice's own. Its mel contract has to be the voice's.
+        Name or path of another vocoder than the voice's own. Its mel contract has to be the voice's.
 
     Raises VoiceganError for a device that is not there, damaged weights, and a vocoder that is unknown or does not fit.
     """
@@ -112,8 +113,8 @@ class Converter:
             For a recording whose beginning only was measured: its active level in dBFS, from which "running" sets out.
             The look-ahead is that of a measured level.
         chunk_frames
-            How many frames the generator is given at once: fewer are quicker to come out and slower to compute. For a
-            generator that normalises over time, the length of its windows decides instead.
+            How many frames the generator, and a neural vocoder, are given at once: fewer are quicker to come out and
+            slower to compute. For a generator that normalises over time, the length of its windows decides instead.
         """
         if isinstance(level, str) and level != "running":
             raise VoiceganError(
@@ -132,7 +133,7 @@ class Converter:
             normalise=self._normaliser(),
             windows=windows_for(self.generator, context, chosen.chunk_frames),
             denormalise=self._denormalise,
-            vocoder=self.vocoder,
+            vocoder=vocoders.in_blocks(self.vocoder, min(chosen.chunk_frames, _MOST_VOCODED_FRAMES)),
             level_db=self.pack.level_db,
             rate=check_rate(rate),
             rate_out=self._output_rate(rate, rate_out),
