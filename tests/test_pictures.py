@@ -111,3 +111,17 @@ def test_ticks_are_few_round_and_enclose(lo, hi):
     assert ticks[-1] >= hi - 1e-9 * step
     assert 3 <= len(ticks) <= 10
     assert len({pictures._tick_text(value, ticks) for value in ticks}) == len(ticks)
+
+
+def test_mel_pictures_stand_side_by_side(tmp_path):
+    mels = [("a", np.zeros((40, 200))), ("b", np.ones((40, 200))), ("c", np.zeros((40, 200)))]
+    pictures.mel_picture(mels, tmp_path / "two.png", columns=2)
+    pictures.mel_picture(mels, tmp_path / "one.png")
+    two, one = pixels(tmp_path / "two.png"), pixels(tmp_path / "one.png")
+    assert two.shape[0] < one.shape[0] and two.shape[1] > one.shape[1]
+    assert two[60, 500].sum() > 600 and (two[60, 100] == two[170, 100]).all()  # b beside a, c under a
+
+
+def test_spectrograms_of_many_bins_stay_within_a_page(tmp_path):
+    pictures.mel_picture([("x", np.zeros((257, 100)))], tmp_path / "mel.png")
+    assert Image.open(tmp_path / "mel.png").height < 320

@@ -39,8 +39,11 @@ def mel_picture(
     *,
     lo: float | None = None,
     hi: float | None = None,
+    columns: int = 1,
 ) -> None:
     """Write labelled log-mels (M, F) under each other, low frequencies at the bottom, on one colour scale.
+
+    Spectrograms (bins, F) are drawn as well.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ def mel_picture(
     lo, hi
         Values of the darkest and the lightest colour; otherwise the 1st percentile and the maximum of all rows.
         Values that are not finite are drawn in green, which the scale does not contain.
+    columns
+        How many are drawn side by side, from left to right and then from top to bottom.
     """
     if not rows:
         raise ValueError("a mel picture needs at least one row")
@@ -65,19 +70,22 @@ def mel_picture(
     scale, step = (2, 1) if longest <= 900 else (1, max(1, math.ceil(longest / 4000)))
     pictures = []
     for mel in mels:
-        size = (math.ceil(mel.shape[1] / step) * scale, mel.shape[0] * 2)
+        tall = 2 if mel.shape[0] <= 128 else 1
+        size = (math.ceil(mel.shape[1] / step) * scale, mel.shape[0] * tall)
         pictures.append(_heat(mel[:, ::step], low, high).resize(size, Image.Resampling.NEAREST))
     font, label_height = _font(13), 20
     key_width = 74
-    width = max(max(picture.width for picture in pictures), 160) + 2 * _MARGIN + key_width
-    height = sum(picture.height + label_height + _MARGIN for picture in pictures) + _MARGIN
-    canvas = Image.new("RGB", (width, height), PAPER)
+    column_width = max(max(picture.width for picture in pictures), 160) + _MARGIN
+    lines = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    heights = [max(picture.height for picture in line) + label_height + _MARGIN for line in lines]
+    width = column_width * min(columns, len(pictures)) + _MARGIN + key_width
+    canvas = Image.new("RGB", (width, sum(heights) + _MARGIN), PAPER)
     draw = ImageDraw.Draw(canvas)
-    y = _MARGIN
-    for (label, _), picture in zip(rows, pictures, strict=True):
-        draw.text((_MARGIN, y), label, INK, font)
-        canvas.paste(picture, (_MARGIN, y + label_height))
-        y += picture.height + label_height + _MARGIN
+    for index, ((label, _), picture) in enumerate(zip(rows, pictures, strict=True)):
+        x = _MARGIN + index % columns * column_width
+        y = _MARGIN + sum(heights[: index // columns])
+        draw.text((x, y), label, INK, font)
+        canvas.paste(picture, (x, y + label_height))
     _draw_key(canvas, width - key_width, _MARGIN + label_height, pictures[0].height, low, high)
     _save(canvas, path)
 

@@ -17,7 +17,7 @@ class TestPlan:
         folder(tmp_path / "b", [f"s{i:02d}" for i in range(2, 14)])
         made = plan.make_plan(tmp_path / "a", tmp_path / "b", names=["corpus/a/s01.flac", "s03"], pool=4)
         assert [(trial.name, trial.target_name) for trial in made.trials] == [("s03", "s03")]
-        assert made.notes == ("1 of the 2 listed files are not in the source folder",)
+        assert made.notes == (f"1 of the 2 listed files are not in {tmp_path / 'a'}",)
         assert [name for name, _ in made.targets] == ["s03"]
         assert len(made.target_pool) == 4
         assert all(name != "s03" for name, _ in made.target_pool)
@@ -68,3 +68,13 @@ class TestPlan:
             plan.read_names(tmp_path / "none.txt")
         with pytest.raises(VoiceganError, match="cannot be read"):
             plan.read_names(tmp_path / "missing.txt")
+
+    def test_lists_that_say_whose_recordings_they_are(self, tmp_path: Path) -> None:
+        (tmp_path / "plain.txt").write_text("# kept aside\na/one.wav\nb/two.wav\n")
+        assert plan.read_listed(tmp_path / "plain.txt") == {"a/one.wav": "", "b/two.wav": ""}
+        (tmp_path / "table.tsv").write_text("file\tspeaker\tsplit\nc/a/one.flac\tbdl\tx\none.flac\tslt\tx\n")
+        listed = plan.read_listed(tmp_path / "table.tsv")
+        assert listed == {"c/a/one.flac": "bdl", "one.flac": "slt"}
+        assert plan.listed_speaker(Path("data/c/a/one.wav"), listed) == "bdl"
+        assert plan.listed_speaker(Path("data/d/one.wav"), listed) == "slt"
+        assert plan.listed_speaker(Path("data/two.wav"), listed) == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,10 @@ def make_plan(
     VoiceganError
         A folder is missing or holds no audio, or nothing is left to judge.
     """
-    sources, targets = _by_name(source, "--source"), _by_name(target, "--target")
+    sources, targets = by_name(source, "--source"), by_name(target, "--target")
     notes: list[str] = []
-    chosen = _choose(sources, source, names, notes)
-    results = _by_name(converted, "--converted") if converted else {}
+    chosen = choose(sources, source, names, notes)
+    results = by_name(converted, "--converted") if converted else {}
     if converted:
         missing = [name for name in chosen if _match(name, results) is None]
         chosen = [name for name in chosen if name not in missing]
@@ -83,7 +83,7 @@ def make_plan(
     for name in chosen:
         partner, result = _match(name, targets), _match(name, results)
         trials.append(
-            Trial(name, _speaker(name, source), sources[name], partner or "", targets.get(partner or ""),
+            Trial(name, speaker_of(name, source), sources[name], partner or "", targets.get(partner or ""),
                   results.get(result or ""))
         )  # fmt: skip
     matched = sorted({trial.target_name for trial in trials if trial.target})
@@ -91,7 +91,7 @@ def make_plan(
     unused = [item for item in sorted(targets.items()) if item not in judged]
     source_pools = {
         speaker: _pool(
-            [(n, p) for n, p in sorted(sources.items()) if _speaker(n, source) == speaker], chosen, pool
+            [(n, p) for n, p in sorted(sources.items()) if speaker_of(n, source) == speaker], chosen, pool
         )
         for speaker in {trial.speaker for trial in trials}
     }
@@ -113,6 +113,27 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
+def read_listed(path: Path) -> dict[str, str]:
+    """File names from a list or a table, and whose recordings they are; "" where that is not said.
+
+    A table has a first line that names its columns, parted by tabs: ``file``, and ``speaker``.
+    """
+    lines = read_names(path)
+    header = lines[0].lower().split("\t")
+    if "file" not in header:
+        return dict.fromkeys(lines, "")
+    rows = [dict(zip(header, line.split("\t"), strict=False)) for line in lines[1:]]
+    return {row["file"]: row.get("speaker", "") for row in rows if row.get("file")}
+
+
+def listed_speaker(path: Path, listed: Mapping[str, str]) -> str:
+    """The speaker whom a list gives to a recording; "" where it does not. The longest matching path decides."""
+    whole = "/" + path.absolute().with_suffix("").as_posix().lstrip("/")
+    known = {Path(name).with_suffix("").as_posix(): speaker for name, speaker in listed.items()}
+    tails = (whole[at + 1 :] for at, letter in enumerate(whole) if letter == "/")
+    return next((known[tail] for tail in tails if tail in known), "")
+
+
 def spread(items: Sequence[tuple[str, Path]], count: int) -> list[tuple[str, Path]]:
     """At most `count` of the items, evenly chosen, in their order."""
     if len(items) <= count:
@@ -120,12 +141,8 @@ def spread(items: Sequence[tuple[str, Path]], count: int) -> list[tuple[str, Pat
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def _pool(items: list[tuple[str, Path]], judged: Sequence[str], count: int) -> tuple[tuple[str, Path], ...]:
-    unused = [item for item in items if item[0] not in judged]
-    return tuple(spread(unused if len(unused) >= 5 else items, count))
-
-
-def _by_name(folder: Path, option: str) -> dict[str, Path]:
+def by_name(folder: Path, option: str) -> dict[str, Path]:
+    """The recordings in a folder, by their path under it without suffix. VoiceganError, naming `option`, for none."""
     if not folder.is_dir():
         raise VoiceganError(f"{folder} is not a folder", f"Give {option} a folder of recordings.")
     files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_audio(folder)}
@@ -134,7 +151,11 @@ def _by_name(folder: Path, option: str) -> dict[str, Path]:
     return files
 
 
-def _choose(sources: dict[str, Path], folder: Path, names: Sequence[str], notes: list[str]) -> list[str]:
+def choose(sources: dict[str, Path], folder: Path, names: Sequence[str], notes: list[str]) -> list[str]:
+    """Those recordings that are listed (with or without folders and suffix; all where nothing is), sorted.
+
+    What is missing becomes a line in `notes`. Raises VoiceganError where none of the listed is there.
+    """
     if not names:
         return sorted(sources)
     wanted = [Path(name).with_suffix("").as_posix() for name in names]
@@ -145,13 +166,21 @@ def _choose(sources: dict[str, Path], folder: Path, names: Sequence[str], notes:
     if not chosen:
         raise VoiceganError(
             f"none of the {len(names)} listed files is in {folder} (the first is {names[0]})",
-            "List names under the source folder, one a line.",
+            "List names under that folder, one a line.",
         )
     if len(chosen) < len(wanted):
-        notes.append(
-            f"{len(wanted) - len(chosen)} of the {len(wanted)} listed files are not in the source folder"
-        )
+        notes.append(f"{len(wanted) - len(chosen)} of the {len(wanted)} listed files are not in {folder}")
     return chosen
+
+
+def speaker_of(name: str, folder: Path) -> str:
+    """The sub-folder that a recording is in, or the folder itself."""
+    return name.rpartition("/")[0] or folder.resolve().name
+
+
+def _pool(items: list[tuple[str, Path]], judged: Sequence[str], count: int) -> tuple[tuple[str, Path], ...]:
+    unused = [item for item in items if item[0] not in judged]
+    return tuple(spread(unused if len(unused) >= 5 else items, count))
 
 
 def _match(name: str, files: dict[str, Path]) -> str | None:
@@ -160,7 +189,3 @@ def _match(name: str, files: dict[str, Path]) -> str | None:
         return name
     same = [other for other in files if other.rpartition("/")[2] == name.rpartition("/")[2]]
     return same[0] if len(same) == 1 else None
-
-
-def _speaker(name: str, folder: Path) -> str:
-    return name.rpartition("/")[0] or folder.resolve().name

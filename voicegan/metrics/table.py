@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .summary import FIGURES
@@ -30,11 +30,7 @@ def render(result: Mapping[str, Any]) -> str:
             lines += _shares(summaries)
     counts = (str(summary["utterances"]) for summary in summaries.values())
     lines.append(("utterances", *counts))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS) + 1)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    text = in_columns(lines)
     text.append("Mean (worst utterance).")
     if conversion := result.get("conversion"):
         ratio = conversion["seconds"] / max(conversion["audio_s"], 1e-9)
@@ -45,6 +41,15 @@ def render(result: Mapping[str, Any]) -> str:
     text += [f"{measure}: {why}" for measure, why in result["missing"].items()]
     text += [f"Note: {note}" for note in result["notes"]]
     return "\n".join(text)
+
+
+def in_columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def _cell(entry: Mapping[str, Any] | None, digits: int) -> str:
