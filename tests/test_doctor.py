@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tiny_vocoders import empty_home, make_vocoder  # noqa: F401
 from tiny_voices import make_voice, tiny_nets  # noqa: F401
 
 from voicegan import cli, doctor
 from voicegan.doctor import Finding
+from voicegan.vocoder.library import user_folder
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +139,17 @@ def test_a_damaged_voice_is_a_fault(tmp_path):
     damaged = doctor.check_voices()
     assert damaged.status == "fault"
     assert str(weights) in damaged.detail
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_damaged_vocoder_is_a_fault():
+    assert doctor.check_vocoders().status == "ok"
+    make_vocoder(user_folder() / "v1")
+    whole = doctor.check_vocoders()
+    assert whole.status == "ok" and "v1; checksums hold" in whole.detail
+    (user_folder() / "v1" / "weights.safetensors").unlink()
+    damaged = doctor.check_vocoders()
+    assert damaged.status == "fault" and "weights.safetensors" in damaged.detail
 
 
 def test_a_check_that_breaks_is_a_finding(monkeypatch):

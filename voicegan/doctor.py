@@ -12,12 +12,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from . import storage
+from .errors import VoiceganError
+from .packs import WEIGHTS
 
 Status = Literal["ok", "warn", "fault"]
 
@@ -169,17 +171,9 @@ def check_disk() -> Finding:
 def check_voices() -> Finding:
     """The voices that are installed, and whether the weights of each are those that its voice.json describes."""
     from .voice.library import installed
-    from .voice.pack import WEIGHTS
 
     packs, broken = installed()
-    damaged = [f"{folder.name}: {error.message}" for folder, error in broken.items()]
-    for pack in packs:
-        path = pack.folder / WEIGHTS
-        try:
-            if storage.sha256(path) != pack.sha256:
-                damaged.append(f"{path} is damaged")
-        except OSError as error:
-            damaged.append(f"{path}: {error.strerror}")
+    damaged = _damaged([(pack.folder, pack.sha256) for pack in packs], broken)
     if damaged:
         return Finding(
             "voices", "fault", "; ".join(damaged), "Install voicegan again, or train or remove the voice."
@@ -189,9 +183,39 @@ def check_voices() -> Finding:
     return Finding("voices", "ok", f"{', '.join(sorted({pack.name for pack in packs}))}; checksums hold")
 
 
+def check_vocoders() -> Finding:
+    """The neural vocoders that are installed; without any, Griffin-Lim does it."""
+    from .vocoder.library import installed
+
+    packs, broken = installed()
+    damaged = _damaged([(pack.folder, pack.sha256) for pack in packs], broken)
+    if damaged:
+        mend = "Install voicegan again, or import, train or remove the vocoder."
+        return Finding("vocoders", "fault", "; ".join(damaged), mend)
+    names = ", ".join(pack.folder.name for pack in packs)
+    return Finding(
+        "vocoders",
+        "ok",
+        f"{names}; checksums hold" if packs else "none that was trained: Griffin-Lim is used",
+    )
+
+
+def _damaged(packs: Sequence[tuple[Path, str]], broken: Mapping[Path, VoiceganError]) -> list[str]:
+    """What is wrong with packs, given as folder and SHA-256 of the weights, and with those that cannot be read."""
+    damaged = [f"{folder.name}: {error.message}" for folder, error in broken.items()]
+    for folder, sha256 in packs:
+        path = folder / WEIGHTS
+        try:
+            if storage.sha256(path) != sha256:
+                damaged.append(f"{path} is damaged")
+        except OSError as error:
+            damaged.append(f"{path}: {error.strerror}")
+    return damaged
+
+
 CHECKS: Sequence[Callable[[], Finding]] = (
     check_python, check_torch, check_gpu, check_bf16, check_cores, check_torchaudio, check_sound_formats,
-    check_data_folder, check_cache_folder, check_disk, check_voices,
+    check_data_folder, check_cache_folder, check_disk, check_voices, check_vocoders,
 )  # fmt: skip
 
 

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from tiny_vocoders import TINY, empty_home, make_vocoder, tiny_net  # noqa: F401
 
+from voicegan.audio.mel import PRESETS
+from voicegan.cli.eval import _of_vocoder as settings_of
 from voicegan.cli.eval import evaluate as command
 from voicegan.errors import VoiceganError
 from voicegan.metrics import judges
+from voicegan.vocoder.library import user_folder
 
 RATE = 16_000
 
@@ -130,3 +134,12 @@ def test_help_needs_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Judge a VOICE" in done.stdout
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_finished_conversions_are_beside_a_vocoder_under_its_own_contract():
+    network = TINY | {"padding": "same"}
+    spec = PRESETS["hifigan-22k"]
+    make_vocoder(user_folder() / "v1", mel=spec, network=network, generator=tiny_net(**network))
+    assert settings_of("v1").mel == spec
+    assert settings_of(None).mel == settings_of("griffin-lim").mel == PRESETS["16k"]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tiny_vocoders import bundled, empty_home, make_vocoder  # noqa: F401
 from tiny_voices import make_voice, tiny_nets  # noqa: F401
 
 from voicegan import storage
+from voicegan.cli.info import info
 from voicegan.cli.voices import voices
 
 pytestmark = pytest.mark.usefixtures("tiny_nets")
@@ -37,6 +39,16 @@ def test_the_table_and_the_json_name_every_voice(tmp_path: Path):
     assert [voice["name"] for voice in listed] == ["bdl", "slt"]
     assert listed[0]["sources"] == ["slt", "clb"] and listed[0]["sample_rate_hz"] == 16000
     assert listed[1]["training"] == {"minutes": 1.5} and listed[1]["folder"] == str(folder / "slt")
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_what_auto_stands_for_is_said():
+    make_voice(storage.home() / "voices" / "slt", vocoder="auto")
+    assert "  auto (griffin-lim)  " in CliRunner().invoke(voices).stdout
+    make_vocoder(bundled() / "universal")
+    assert "  auto (universal)  " in CliRunner().invoke(voices).stdout
+    assert "auto (universal)" in CliRunner().invoke(info, ["slt"]).stdout
+    assert json.loads(CliRunner().invoke(voices, ["--json"]).stdout)["voices"][0]["vocoder"] == "auto"
 
 
 def test_a_damaged_voice_is_mentioned_and_does_not_hide_the_rest():

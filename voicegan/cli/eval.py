@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import VoiceganError
+
+if TYPE_CHECKING:
+    from ..voice.evaluate import Settings
 
 FOLDER = click.Path(path_type=Path)
 
@@ -74,9 +78,7 @@ def evaluate(
     names = read_names(files) if files else []
     converter = load_voice(voice, source=speaker, device=device, vocoder=vocoder) if voice else None
     settings = (
-        Settings(vocoder=converter.vocoder.name, mel=converter.spec)
-        if converter
-        else Settings(vocoder=vocoder or Settings.vocoder)
+        Settings(vocoder=converter.vocoder.name, mel=converter.spec) if converter else _of_vocoder(vocoder)
     )
     with counted("judging") as progress:
         result = judge(
@@ -98,3 +100,12 @@ def evaluate(
     if json_path:
         storage.write_json(json_path, result)
         click.echo(f"Written to {json_path}.", err=True)
+
+
+def _of_vocoder(name: str | None) -> Settings:
+    """For conversions that are there already: the ceiling is what this vocoder makes of its own mels."""
+    from ..vocoder.resynthesis import contract
+    from ..voice.evaluate import Settings
+
+    chosen = name or Settings.vocoder
+    return Settings(vocoder=chosen, mel=contract(chosen, Settings.mel))

@@ -54,6 +54,8 @@ def _of_voice(name: str, source: str | None) -> dict[str, Any]:
 
 
 def _voice_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from .voices import vocoder_in_words
+
     mel = facts["mel"]
     ahead_ms = 1000 * facts["latency_frames"] * mel.get("hop", 0) / facts["sample_rate_hz"]
     lines = [
@@ -63,7 +65,7 @@ def _voice_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("system", facts["system"]),
         ("network", f"{facts['net']} {_pairs(facts['network'])}".strip()),
         ("weights", f"{facts['weights_bytes'] / 1e6:.1f} MB, {facts['weights']}"),
-        ("vocoder", facts["vocoder"]),
+        ("vocoder", vocoder_in_words(facts["vocoder"], mel)),
         ("mel", _pairs(mel)),
         ("normaliser", facts["normaliser"]),
         ("input level", f"{facts['level_db']:g} dBFS"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,8 +31,9 @@ def voices(as_json: bool) -> None:
         for pack in packs:
             size = f"{pack.weights_bytes / 1e6:.1f} MB"
             sources = ", ".join(pack.sources)
+            spoken = vocoder_in_words(pack.vocoder, pack.mel_contract)
             rows.append(
-                (pack.name, sources, pack.system, pack.vocoder, f"{pack.rate_hz} Hz", size, str(pack.folder))
+                (pack.name, sources, pack.system, spoken, f"{pack.rate_hz} Hz", size, str(pack.folder))
             )
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
@@ -41,6 +43,13 @@ def voices(as_json: bool) -> None:
         click.echo(f"No voice is installed in {places}. Train one: voicegan train --a DIR --b DIR")
     for error in broken.values():
         click.echo(f"warning: {error}", err=True)
+
+
+def vocoder_in_words(name: str, contract: Mapping[str, Any]) -> str:
+    """A vocoder's name, and for "auto" also what that stands for here."""
+    from ..vocoder import AUTO, choose
+
+    return f"{AUTO} ({choose(AUTO, contract)[0]})" if name == AUTO else name
 
 
 def facts(pack: Pack) -> dict[str, Any]:
