@@ -52,7 +52,7 @@ def streamed(vocoder: GriffinLim, mel: Tensor, cuts: list[int], total: int | Non
 def convergence_db(vocoder: GriffinLim, wav: Tensor, mel: Tensor) -> float:
     """How far the sound's magnitudes are from those that were asked for."""
     spec = vocoder.spec
-    wanted = vocoder.inverse_mel(mel)[0]
+    wanted = vocoder.inverse(mel)[0]
     window = torch.hann_window(spec.win)
     got = torch.stft(wav[None], spec.n_fft, spec.hop, spec.win, window, return_complex=True)[0].abs()
     frames = min(wanted.shape[1], got.shape[1])

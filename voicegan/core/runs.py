@@ -6,12 +6,18 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from .. import __version__, storage
+import pydantic
+
+from .. import __version__, config, storage
+from ..config import Config
 from ..errors import VoiceganError
 from . import state
+from .registry import Registry
 from .trainer import Trainer
+
+C = TypeVar("C", bound=Config)
 
 PLAN = "plan.json"
 PLAN_FORMAT = 1
@@ -65,6 +71,27 @@ def clear(run: Path) -> None:
 def cadence(steps: int) -> int:
     """Steps between checks where nobody says otherwise."""
     return max(20, min(1000, steps // CHECKS))
+
+
+def resolve(cls: type[C], systems: Registry, values: Mapping[str, Any], source: str = "") -> C:
+    """Fill in what a training was not told: the system's step count and batch, its settings' defaults, the cadence.
+
+    cls has at least ``system``, a name of the table ``systems``, ``model``, that system's own settings, and
+    ``trainer``. Raises VoiceganError for an unknown key and a wrong value.
+    """
+    name = values.get("system", cls().system)  # type: ignore[attr-defined]
+    if not isinstance(name, str) or name not in systems:
+        config.build(cls, {"system": name}, source)  # raises
+    kind = systems.get(name)
+    trainer = values.get("trainer", {})
+    if isinstance(trainer, dict):
+        trainer = {**kind.trainer_defaults, **trainer}
+        if isinstance(steps := trainer["steps"], int):
+            trainer.setdefault("check_every", cadence(steps))
+    # Read as one whole, so that a mistake in any key is named with its section.
+    whole: type[C] = pydantic.create_model(cls.__name__, __base__=cls, model=(kind.Config, kind.Config()))
+    settings = config.build(whole, {**values, "trainer": trainer}, source)
+    return cls.model_validate(settings.model_dump(mode="json"))
 
 
 def steps_in(minutes: float, trainer: Trainer, step_s: float, check_s: float) -> dict[str, int]:

@@ -94,9 +94,7 @@ def load(name: str, spec: MelSpec, device: torch.device | str = "cpu") -> Vocode
         vocoder: Vocoder = VOCODERS.get(called)(spec)
         return vocoder.to(device)
     spec.require_same(pack.mel, "the voice", f"the vocoder {pack.name}")
-    from .neural import NeuralVocoder
-
-    return NeuralVocoder(called, spec, pack.build(device)).to(device)
+    return pack.vocoder(device, called)
 
 
 def choose(name: str, contract: Mapping[str, Any]) -> tuple[str, VocoderPack | None]:

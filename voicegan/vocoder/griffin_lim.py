@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..audio.mel import MelSpec, filterbank
 from ..audio.threads import one_thread
 from ..errors import VoiceganError
+from .gradient_heap import Carried, rtpghi
 
 
 class InverseMel(nn.Module):
@@ -60,7 +62,10 @@ class GriffinLim(nn.Module):
 
     iterations: per window; a frame is in 1 + ahead_frames / block_frames windows.
     block_frames: frames settled at once. ahead_frames: a multiple of it; more sounds better and comes later.
-    momentum: 0 is the plain algorithm of Griffin and Lim (1984).
+    momentum: 0 is the plain algorithm of Griffin and Lim (1984). start: the phases to begin from, "peaks" that
+    turn at their own frequency or "pghi", the phase gradient (see `gradient_heap`). inverse: what turns frames that
+    come in (B, C, F) into magnitudes (B, bins, F), and silent: what such a frame is full of in silence; `InverseMel`
+    and the floor of its log-mels where nothing else is given.
     """
 
     name = "griffin-lim"
@@ -74,8 +79,13 @@ class GriffinLim(nn.Module):
         momentum: float = 0.99,
         block_frames: int = 16,
         ahead_frames: int = 16,
+        start: str = "peaks",
+        inverse: nn.Module | None = None,
+        silent: float | None = None,
     ) -> None:
         super().__init__()
+        if start not in ("peaks", "pghi"):
+            raise VoiceganError(f'Griffin-Lim cannot start from "{start}"', 'Choose "peaks" or "pghi".')
         if spec.n_fft % spec.hop or ahead_frames % block_frames:
             raise VoiceganError(
                 f"Griffin-Lim cannot work with n_fft {spec.n_fft}, hop {spec.hop}, {block_frames} frames a block and "
@@ -85,11 +95,13 @@ class GriffinLim(nn.Module):
         self.spec = spec
         self.iterations = iterations
         self.momentum = momentum
+        self.start = start
         self.block_frames = block_frames
         self.ahead_frames = ahead_frames
         self.overlap = spec.n_fft // spec.hop
         self.lookahead_frames = block_frames - 1 + ahead_frames + math.ceil(spec.pad_samples / spec.hop)
-        self.inverse_mel = InverseMel(spec)
+        self.inverse = InverseMel(spec) if inverse is None else inverse
+        self.silent = spec.floor if silent is None else silent
         margin = (spec.n_fft - spec.win) // 2
         window = nn.functional.pad(torch.hann_window(spec.win), (margin, spec.n_fft - spec.win - margin))
         weight = window.square().view(self.overlap, spec.hop).sum(0).repeat(self.overlap)
@@ -99,12 +111,16 @@ class GriffinLim(nn.Module):
     @torch.no_grad()
     def synthesize(self, mel: Tensor) -> Tensor:
         """mel (B, M, F) to wav (B, T), T = spec.samples(F): the same samples as the stream gives."""
-        stream = GriffinLimStream(self, batch=mel.shape[0])
+        stream = self.stream_of(mel.shape[0])
         return torch.cat([stream.push_batch(mel), stream.flush_batch(None)], dim=1)
 
     def stream(self) -> GriffinLimStream:
         """A new sound."""
-        return GriffinLimStream(self, batch=1)
+        return self.stream_of(1)
+
+    def stream_of(self, batch: int) -> GriffinLimStream:
+        """Several new sounds, equally long."""
+        return GriffinLimStream(self, batch)
 
     # One window ---------------------------------------------------------------------------------------------
 
@@ -139,7 +155,32 @@ class GriffinLim(nn.Module):
             spectra = torch.cat([spectra[:, :keep], wanted * (magnitudes / (wanted.abs() + 1e-9))], dim=1)
         return spectra, previous
 
-    def first_phases(self, magnitudes: Tensor, last: Tensor) -> Tensor:
+    def first_phases(self, magnitudes: Tensor, before: Tensor) -> Tensor:
+        """Phases (B, F, bins) for new frames.
+
+        magnitudes (B, F, bins); before (B, n, bins), the spectra of the frames before, zero where there are none.
+        """
+        if self.start == "peaks":
+            return self.peak_phases(magnitudes, before[:, -1].angle())
+        rows = [self.gradient_phases(*row) for row in zip(magnitudes, before, strict=True)]
+        return torch.stack(rows).to(magnitudes.device)
+
+    def gradient_phases(self, magnitudes: Tensor, before: Tensor) -> Tensor:
+        """Phases (F, bins) by the gradient that the magnitudes (F, bins) give, frame by frame.
+
+        From mels this is better than the integration over all frames at once: the magnitudes are blurred where the
+        bands are wide, and what is wrong there cannot come back from later frames.
+        """
+        carried = None
+        if before.count_nonzero():
+            last = before[-2:].cpu()
+            carried = Carried(last.abs().numpy(), last.angle().numpy())
+        layout = self.spec.hop, self.spec.n_fft, self.spec.win
+        most, carried = rtpghi(magnitudes.cpu().numpy(), *layout, carried=carried)
+        rest, _ = rtpghi(np.zeros((0, self.spec.bins), np.float32), *layout, ahead=0, carried=carried)
+        return torch.from_numpy(np.concatenate([most, rest]))
+
+    def peak_phases(self, magnitudes: Tensor, last: Tensor) -> Tensor:
         """Phases (B, F, bins) for new frames: each spectral peak turns on at its own frequency (Beauregard
         2015).
 
@@ -236,7 +277,7 @@ class GriffinLimStream:
             waiting = self._mel.shape[-1] + self._after
             silence = -waiting % block + ahead
             ending = nn.functional.pad(
-                self._last_mel.expand(-1, -1, self._after), (0, silence), value=self.spec.floor
+                self._last_mel.expand(-1, -1, self._after), (0, silence), value=self.vocoder.silent
             )
             out.append(self._take(ending, until=total))
         missing = total - self._given
@@ -268,8 +309,8 @@ class GriffinLimStream:
         """Take in one block (B, M, block); once the window is full, settle its first block (B, block·hop)."""
         vocoder = self.vocoder
         block, keep = vocoder.block_frames, vocoder.overlap - 1
-        fresh = vocoder.inverse_mel(mel).transpose(1, 2)
-        phases = vocoder.first_phases(fresh, self._spectra[:, -1].angle())
+        fresh = vocoder.inverse(mel).transpose(1, 2)
+        phases = vocoder.first_phases(fresh, self._spectra)
         self._magnitudes = torch.cat([self._magnitudes, fresh], dim=1)
         self._spectra = torch.cat([self._spectra, torch.polar(fresh, phases)], dim=1)
         self._previous = torch.cat([self._previous, torch.zeros_like(self._spectra[:, -block:])], dim=1)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..audio.mel import MelSpec
+    from . import Vocoder
+    from .neural import NeuralVocoder
+    from .spectral import SpectralVocoder
 
 FORMAT = 1
 SETTINGS = "vocoder.json"
@@ -71,10 +74,12 @@ class VocoderPack:
         """
         weights = KIND.read_weights(self.folder, self.sha256)
         net = KIND.build(self.folder, self.net, network_class(self.net), self.network, weights)
-        from .neural import require_fit
-
         require_fit(net, self.mel, f"the network of {self.folder}")
         return net.to(device)
+
+    def vocoder(self, device: torch.device | str = "cpu", called: str | None = None) -> Vocoder:
+        """The network as a vocoder, which says of itself that it is `called` so."""
+        return as_vocoder(called or self.name, self.mel, self.build(device)).to(device)
 
 
 def network_class(name: str) -> Any:
@@ -82,6 +87,29 @@ def network_class(name: str) -> Any:
     from .nets import NETS
 
     return NETS.get(name)
+
+
+def as_vocoder(name: str, mel: MelSpec, net: nn.Module) -> NeuralVocoder | SpectralVocoder:
+    """A network of the table, in evaluation mode, as a vocoder for mels of this contract.
+
+    Raises VoiceganError for a network that does not fit the contract.
+    """
+    from .neural import NeuralVocoder
+    from .spectral import SpectralVocoder
+
+    kind: type[NeuralVocoder | SpectralVocoder] = SpectralVocoder if _gives_magnitudes(net) else NeuralVocoder
+    return kind(name, mel, net)
+
+
+def require_fit(net: nn.Module, mel: MelSpec, what: str) -> None:
+    """Raise VoiceganError unless the network takes mels of this contract and makes of them what it should."""
+    from . import neural, spectral
+
+    (spectral if _gives_magnitudes(net) else neural).require_fit(net, mel, what)
+
+
+def _gives_magnitudes(net: nn.Module) -> bool:
+    return getattr(net, "makes", "sound") == "magnitudes"
 
 
 def save_vocoder(
@@ -114,8 +142,6 @@ def save_vocoder(
     Raises VoiceganError for a name that is no file name, weights that are not finite or not those of the network, a
     network that does not fit the contract, or a `folder` that exists and is not a vocoder.
     """
-    from .neural import NeuralVocoder, require_fit
-
     state = generator.state_dict()
     if differing := packs.differences(network_class(net)(**network).state_dict(), state):
         raise VoiceganError(
@@ -127,7 +153,7 @@ def save_vocoder(
         "net": net,
         "network": dict(network),
         "mel": mel.to_dict(),
-        "context_frames": list(NeuralVocoder(name, mel, generator).context_frames),
+        "context_frames": list(as_vocoder(name, mel, generator).context_frames),
         "training": dict(training or {}),
         "licences": list(licences),
         "source": source,

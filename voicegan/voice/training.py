@@ -76,21 +76,7 @@ def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
     VoiceganError
         A key is unknown or a value wrong.
     """
-    name = values.get("system", TrainingConfig().system)
-    if not isinstance(name, str) or name not in SYSTEMS:
-        config.build(TrainingConfig, {"system": name}, source)  # raises
-    kind = SYSTEMS.get(name)
-    trainer = values.get("trainer", {})
-    if isinstance(trainer, dict):
-        trainer = {**kind.trainer_defaults, **trainer}
-        if isinstance(steps := trainer["steps"], int):
-            trainer.setdefault("check_every", runs.cadence(steps))
-    # Read as one whole, so that a mistake in any key is named with its section.
-    whole = pydantic.create_model(
-        "TrainingConfig", __base__=TrainingConfig, model=(kind.Config, kind.Config())
-    )
-    settings = config.build(whole, {**values, "trainer": trainer}, source)
-    return TrainingConfig.model_validate(settings.model_dump(mode="json"))
+    return runs.resolve(TrainingConfig, SYSTEMS, values, source)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What every vocoder network of the table promises: lengths, types, context, and independence of the batch."""
+"""What every network of the table that makes sound promises: lengths, types, context, and independence of the batch."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def build(name: str, arguments: dict) -> torch.nn.Module:
 
 
 def test_every_net_is_tried() -> None:
-    assert set(TINY) == set(NETS.names())
+    sounding = {name for name in NETS.names() if getattr(NETS.get(name), "makes", "sound") == "sound"}
+    assert set(TINY) == sounding
 
 
 @every_net

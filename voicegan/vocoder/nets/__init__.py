@@ -10,6 +10,9 @@ Each of them keeps one contract:
 - ``hop``: samples per frame.
 - ``context_frames``: (past, future). The samples f·hop to (f + 1)·hop - 1 depend on the mel frames f - past to
   f + future and on no others, so a sound can be made in pieces that fit together exactly.
+
+A network whose ``makes`` is "magnitudes" gives these instead, ``forward(mel (B, M, F)) -> (B, bins, F)``, and leaves
+the phases to an algorithm.
 """
 
 from __future__ import annotations
@@ -37,6 +40,10 @@ NETS = Registry(
     "vocoder network",
     {
         "vocos": ("voicegan.vocoder.nets.vocos:Vocos", "ConvNeXt frames and an inverse Fourier transform"),
+        "magnitudes": (
+            "voicegan.vocoder.nets.magnitudes:Magnitudes",
+            "ConvNeXt frames; Griffin-Lim finds the phases",
+        ),
         "hifigan": ("voicegan.vocoder.nets.hifigan:HifiGan", "transposed convolutions, many kernel sizes"),
         "melgan": ("voicegan.vocoder.nets.melgan:MelGan", "transposed convolutions, dilated residual blocks"),
         "bigvgan": (

@@ -55,6 +55,15 @@ class ConvNeXtBlock(nn.Module):
         return x + y.transpose(1, 2)
 
 
+def initialise(net: nn.Module, but: nn.Module | None = None) -> None:
+    """Give a network of ConvNeXt blocks its first weights: small and normal, biases zero."""
+    for module in net.modules():
+        if isinstance(module, (nn.Conv1d, nn.Linear)) and module is not but:
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class InverseStft(nn.Module):
     """Overlap-add of windowed frames, divided by the sum of the squared windows.
 
@@ -148,11 +157,7 @@ class Vocos(nn.Module):
         self.final_norm = nn.LayerNorm(dim, eps=1e-6)
         self.head = nn.Linear(dim, n_fft + 2)
         self.inverse = InverseStft(n_fft, hop, padding)
-        for module in self.modules():
-            if isinstance(module, (nn.Conv1d, nn.Linear)) and module is not self.head:
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        initialise(self, but=self.head)
         past, future = self.inverse.context_frames
         self.context_frames = (
             past + (layers + 1) * self.embed.past,

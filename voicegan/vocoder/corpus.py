@@ -1,0 +1,261 @@
+"""Folders of recordings become crops of sound to train a vocoder on, from a file that is mapped, not loaded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import torch
+from torch import Tensor
+
+from .. import storage
+from ..audio import files, folders
+from ..audio.mel import MelSpec
+from ..audio.resample import resample
+from ..config import Config
+from ..core.random import Draws
+from ..core.system import Batch
+from ..errors import VoiceganError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # of the decoded sound; raise it when decoding changes
+_FULL_SCALE = 32767.0
+
+
+class CorpusConfig(Config):
+    """How recordings become training material."""
+
+    mel: str = "16k"  # preset of the mel contract
+    min_s: float = pydantic.Field(default=0.5, ge=0.05)  # shorter recordings are left out
+    files: tuple[str, ...] | None = None  # names or patterns of those that train; by default all not held out
+    held_out: tuple[str, ...] | None = None  # those kept aside; by default a share chosen by name
+    held_out_share: float = pydantic.Field(default=0.02, ge=0.0, lt=1.0)
+    held_out_least: int = pydantic.Field(default=4, ge=0)
+    held_out_most: int = pydantic.Field(default=40, ge=0)
+
+    def spec(self) -> MelSpec:
+        """The mel contract. Raises VoiceganError for an unknown preset."""
+        from ..audio.mel import PRESETS
+
+        if self.mel not in PRESETS:
+            raise VoiceganError(f"no mel preset is called {self.mel!r}", f"There are: {', '.join(PRESETS)}.")
+        return PRESETS[self.mel]
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Decoded recordings at one rate, end to end in one array of 16-bit samples.
+
+    Attributes
+    ----------
+    paths : list of Path
+        Where each is from.
+    starts : ndarray
+        ``(N + 1,)`` first sample of each, and the number of samples in all.
+    samples : ndarray
+        ``(T,)`` int16, usually mapped from a file.
+    """
+
+    paths: list[Path]
+    starts: np.ndarray
+    samples: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def wav(self, index: int) -> np.ndarray:
+        """One recording, float32 in [-1, 1]."""
+        return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / _FULL_SCALE
+
+    @property
+    def samples_in_all(self) -> int:
+        return int(self.starts[-1])
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What trains and what is kept aside."""
+
+    places: tuple[Path, ...]
+    spec: MelSpec
+    training: Recordings
+    held_out: Recordings
+    refused: tuple[str, ...]  # a line for each file that was left out
+
+    @property
+    def minutes(self) -> float:
+        """Of training material."""
+        return self.training.samples_in_all / self.spec.sample_rate_hz / 60
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the decoded material: a run can go on with the same recordings only."""
+        parts = [
+            [[path.name for path in side.paths], side.starts.tolist()]
+            for side in (self.training, self.held_out)
+        ]
+        return storage.sha256(json.dumps(parts).encode())
+
+
+def load_corpus(
+    places: Sequence[Path], config: CorpusConfig, *, progress: folders.Progress | None = None
+) -> Corpus:
+    """Decode the recordings under some folders; what was decoded once is read from the cache.
+
+    Raises
+    ------
+    VoiceganError
+        A folder has no recordings, a listed file is missing, or nothing is left to train on. Files that cannot be
+        used are logged one by one, and listed in the result.
+    """
+    spec = config.spec()
+    listed = {place: folders.recordings_in(place) for place in places}
+    training, aside = _split(listed, config)
+    if not training:
+        raise VoiceganError(f"nothing in {_listed(places)} is left to train on", "Hold out fewer files.")
+    refused: list[str] = []
+    sides = [_decoded(paths, spec, config.min_s, refused, progress) for paths in (training, aside)]
+    for line in refused:
+        log.warning("left out: %s", line)
+    if not len(sides[0]):
+        raise VoiceganError(
+            f"nothing in {_listed(places)} can be used: {refused[0]}", "Give other recordings."
+        )
+    return Corpus(tuple(places), spec, sides[0], sides[1], tuple(refused))
+
+
+def _listed(places: Sequence[Path]) -> str:
+    return ", ".join(str(place) for place in places)
+
+
+def _split(listed: dict[Path, list[Path]], config: CorpusConfig) -> tuple[list[Path], list[Path]]:
+    """What trains and what is kept aside of the recordings in several folders."""
+    everything = [path for paths in listed.values() for path in paths]
+    if config.held_out is not None:
+        aside = _named(listed, config.held_out)
+    else:
+        aside = []
+        for place, paths in listed.items():
+            names = {path: path.relative_to(place).with_suffix("").as_posix() for path in paths}
+            chosen = folders.set_aside(
+                list(names.values()), config.held_out_share, config.held_out_least, config.held_out_most
+            )
+            aside += [path for path in paths if names[path] in chosen]
+    held = set(aside)
+    wanted = everything if config.files is None else _named(listed, config.files)
+    return [path for path in wanted if path not in held], aside
+
+
+def _named(listed: dict[Path, list[Path]], wanted: Sequence[str]) -> list[Path]:
+    """What a list of names or patterns means in any of the folders; each has to mean something in one of them."""
+    found: dict[Path, None] = {}
+    for name in wanted:
+        faults, any_found = [], False
+        for place, paths in listed.items():
+            try:
+                found.update(dict.fromkeys(folders.select(place, paths, [name])))
+                any_found = True
+            except VoiceganError as fault:
+                faults.append(fault)
+        if not any_found:
+            raise faults[0]
+    return list(found)
+
+
+def _decoded(
+    paths: list[Path], spec: MelSpec, min_s: float, refused: list[str], progress: folders.Progress | None
+) -> Recordings:
+    """Decode into a file in the cache, or map the one that is there."""
+    if not paths:
+        return Recordings([], np.zeros(1, np.int64), np.zeros(0, np.int16))
+    rate = spec.sample_rate_hz
+    stamps = [[str(path.resolve()), (s := path.stat()).st_size, s.st_mtime_ns] for path in paths]
+    key = storage.sha256(json.dumps([FORMAT, rate, min_s, stamps]).encode())[:24]
+    sound, index = (storage.cache_home() / "sound" / f"{key}{suffix}" for suffix in (".i16", ".json"))
+    if not index.is_file() or not sound.is_file():
+        lengths, left_out = _decode_into(sound, paths, rate, min_s, progress)
+        storage.write_json(index, {"lengths": lengths, "refused": left_out})
+    known = storage.read_json(index)
+    refused += known["refused"]
+    used = [path for path, length in zip(paths, known["lengths"], strict=True) if length]
+    starts = np.concatenate([[0], np.cumsum([length for length in known["lengths"] if length])])
+    total = int(starts[-1])
+    samples = np.memmap(sound, np.int16, "r", shape=(total,)) if total else np.zeros(0, np.int16)
+    return Recordings(used, starts.astype(np.int64), samples)
+
+
+def _decode_into(
+    sound: Path, paths: list[Path], rate_hz: int, min_s: float, progress: folders.Progress | None
+) -> tuple[list[int], list[str]]:
+    """Write all samples to one file; return each recording's length, 0 for one that is left out, and why."""
+    lengths, refused = [], []
+    with storage.atomic_path(sound) as temporary, open(temporary, "wb") as file:
+        for first in range(0, len(paths), 64):  # so that a large corpus is never in memory as a whole
+            some = paths[first : first + 64]
+            for path, wav in zip(some, folders.in_threads(_reader(rate_hz), some), strict=True):
+                if isinstance(wav, VoiceganError):
+                    refused.append(str(wav))
+                    lengths.append(0)
+                elif len(wav) < min_s * rate_hz:
+                    refused.append(f"{path.name} has {len(wav) / rate_hz:.2f} s, less than {min_s:g} s")
+                    lengths.append(0)
+                else:
+                    lengths.append(len(wav))
+                    np.round(np.clip(wav, -1, 1) * _FULL_SCALE).astype(np.int16).tofile(file)
+            if progress:
+                progress(min(first + 64, len(paths)), len(paths), some[-1].name)
+    return lengths, refused
+
+
+def _reader(rate_hz: int) -> Callable[[Path], np.ndarray | VoiceganError]:
+    def read(path: Path) -> np.ndarray | VoiceganError:
+        try:
+            wav, rate = files.read(path)
+        except VoiceganError as fault:
+            return fault
+        return resample(wav, rate, rate_hz)
+
+    return read
+
+
+class Crops:
+    """Batches of crops, each of one recording, made louder or softer by chance.
+
+    A batch holds ``wav (B, (F - 1)·hop + n_fft)``: what F whole frames cover. A recording that is shorter is
+    continued by silence.
+
+    Parameters
+    ----------
+    recordings : Recordings
+        To cut from; every second of sound is as likely as any other.
+    spec : MelSpec
+        Contract of the log-mels.
+    frames : int
+        F.
+    gain_db : float
+        Crops are made louder or softer by up to this.
+    """
+
+    def __init__(self, recordings: Recordings, spec: MelSpec, frames: int, gain_db: float) -> None:
+        self.recordings, self.gain_db = recordings, gain_db
+        self.samples = (frames - 1) * spec.hop + spec.n_fft
+
+    def batch(self, draws: Draws) -> Batch:
+        place = draws.integers("place", self.recordings.samples_in_all).tolist()
+        gain = 10 ** ((2 * draws.uniform("gain", 1) - 1) * self.gain_db / 20)
+        return {"wav": torch.stack([self._crop(position) for position in place]) * gain}
+
+    def _crop(self, position: int) -> Tensor:
+        starts = self.recordings.starts
+        index = int(np.searchsorted(starts, position, "right")) - 1
+        # Crops end with their recording, so those near the end begin earlier.
+        first = max(int(starts[index]), min(position, int(starts[index + 1]) - self.samples))
+        last = min(first + self.samples, int(starts[index + 1]))
+        wav = torch.from_numpy(self.recordings.samples[first:last].astype(np.float32) / _FULL_SCALE)
+        return torch.nn.functional.pad(wav, (0, self.samples - len(wav)))
