@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_vocoders import SPEC, tiny_net
+from tiny_vocoders import SPEC, TINY, tiny_net
 from torch import Tensor, nn
 
 from voicegan import vocoder as vocoders
@@ -66,15 +66,27 @@ def test_pieces_of_any_size_give_the_whole(
     assert torch.allclose(hum.synthesize(mel)[0], whole[: SMALL.samples(frames)], atol=1e-5)
 
 
-@pytest.mark.parametrize("spec", ["16k", "hifigan-22k"])
-@pytest.mark.parametrize("frames", [1, 2, 40, 300])
-def test_a_real_network_streams_exactly(spec: str, frames: int) -> None:
-    centred = PRESETS[spec].center
-    vocoder = NeuralVocoder("v", PRESETS[spec], tiny_net(mels=80, dim=8, intermediate=12, layers=2,
-                                                         padding="center" if centred else "same"))  # fmt: skip
-    mel = torch.rand(2, 80, frames, generator=torch.Generator().manual_seed(1)) * 6 - 8
+STAGES = {"mels": 80, "channels": 8, "up_rates": [16, 16]}
+BLOCKS = {"up_kernels": [32, 32], "kernels": [3], "dilations": [[1, 2]]}
+
+
+@pytest.mark.parametrize("frames", [1, 2, 300])
+@pytest.mark.parametrize(
+    ("preset", "net", "network"),
+    [
+        ("16k", "vocos", TINY),
+        ("hifigan-22k", "vocos", TINY | {"padding": "same"}),
+        ("hifigan-22k", "hifigan", STAGES | BLOCKS),
+        ("melgan-22k", "melgan", STAGES | {"layers": 2}),
+        ("hifigan-22k", "bigvgan", STAGES | BLOCKS),
+    ],
+)
+def test_every_network_streams_exactly(preset: str, net: str, network: dict, frames: int) -> None:
+    spec = PRESETS[preset]
+    vocoder = NeuralVocoder("v", spec, tiny_net(net, **network))
+    mel = torch.rand(2, 80, frames, generator=torch.Generator().manual_seed(1)) * 4 - 4
     with torch.no_grad():
-        whole = vocoder.net(mel)[:, : PRESETS[spec].samples(frames)]
+        whole = vocoder.net(mel)[:, : spec.samples(frames)]
     loudest = float(whole.abs().max()) if whole.numel() else 1.0
     for made in (vocoder.synthesize(mel), torch.stack([run(vocoder, row, [7, 0, 1, 30]) for row in mel])):
         assert made.shape == whole.shape
