@@ -43,7 +43,7 @@ def imported(result: subprocess.CompletedProcess[str]) -> list[str]:
         *((name,) for name in cli.COMMANDS),
         ("data", "fetch"),
         ("data", "list"),
-        ("vocoder", "list"),
+        *(("vocoder", name) for name in vocoder.COMMANDS),
     ],
     ids=" ".join,
 )
