@@ -191,7 +191,7 @@ class Kind:
         """The network `net`, made of its plain arguments and filled: in evaluation mode, fp32, without gradients."""
         try:
             network = make(**arguments)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
             raise VoiceganError(f"{folder}: {net} refuses its settings: {error}", self.again) from None
         expected = network.state_dict()
         if differing := differences(expected, weights):

@@ -144,6 +144,7 @@ def test_a_description_that_does_not_fit_its_network_is_refused(tmp_path):
     make_vocoder(folder)
     for message, changes in {
         "vocos refuses its settings": {"network": {"depth": 3}},
+        "vocos refuses its settings: mels 80, dim -3": {"network": TINY | {"dim": -3}},
         "no vocoder network named 'wavenet'": {"net": "wavenet"},
         "colour": {"mel": SPEC.to_dict() | {"colour": "blue"}},
         "100 bands": {"mel": SPEC.to_dict() | {"mels": 100}},
