@@ -99,6 +99,7 @@ def test_files_without_a_generator_are_named(content: object, named: str, tmp_pa
     assert named in refusal(tmp_path / "do_02500000")
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated:FutureWarning")
 def test_plain_weights_are_what_torchs_weight_norm_gives() -> None:
     for make in (torch.nn.utils.weight_norm, torch.nn.utils.parametrizations.weight_norm):
         for kind in (torch.nn.Conv1d, torch.nn.ConvTranspose1d):
