@@ -67,6 +67,14 @@ VOCODERS = Registry(
             "voicegan.vocoder.griffin_lim:LiveGriffinLim",
             "the same in smaller steps, for live use",
         ),
+        "pghi": (
+            "voicegan.vocoder.gradient_vocoder:GradientHeap",
+            "no training, in one pass: phase gradients under guessed harmonics",
+        ),
+        "pghi-live": (
+            "voicegan.vocoder.gradient_vocoder:LiveGradientHeap",
+            "the same with the least look-ahead, for live use",
+        ),
     },
 )
 
@@ -74,7 +82,7 @@ VOCODERS = Registry(
 AUTO = "auto"  # the bundled neural vocoder where one fits, otherwise what needs no training
 WEIGHTLESS = "griffin-lim"
 # What the table's vocoders look ahead in the contract `16k`, so that a list can say it without importing them.
-LOOKAHEAD_FRAMES = {"griffin-lim": 33, "griffin-lim-live": 13}
+LOOKAHEAD_FRAMES = {"griffin-lim": 33, "griffin-lim-live": 13, "pghi": 33, "pghi-live": 3}
 
 
 def load(name: str, spec: MelSpec, device: torch.device | str = "cpu") -> Vocoder:

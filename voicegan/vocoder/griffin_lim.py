@@ -162,23 +162,26 @@ class GriffinLim(nn.Module):
         """
         if self.start == "peaks":
             return self.peak_phases(magnitudes, before[:, -1].angle())
-        rows = [self.gradient_phases(*row) for row in zip(magnitudes, before, strict=True)]
-        return torch.stack(rows).to(magnitudes.device)
+        before = before[:, -2 if before.count_nonzero() else before.shape[1] :]
+        window = torch.cat([before.abs(), magnitudes], dim=1)
+        return self.gradient_phases(window, before.angle())
 
-    def gradient_phases(self, magnitudes: Tensor, before: Tensor) -> Tensor:
-        """Phases (F, bins) by the gradient that the magnitudes (F, bins) give, frame by frame.
+    def gradient_phases(self, magnitudes: Tensor, settled: Tensor) -> Tensor:
+        """Phases (B, F, bins) by the gradient of the magnitudes (B, n + F, bins), frame by frame.
 
-        From mels this is better than the integration over all frames at once: the magnitudes are blurred where the
-        bands are wide, and what is wrong there cannot come back from later frames.
+        settled (B, n, bins): the phases of the first n frames.
+
+        From mels this is better than to integrate over all frames at once: where the bands are wide the magnitudes
+        are blurred, and so nothing that is wrong there comes back from later frames.
         """
-        carried = None
-        if before.count_nonzero():
-            last = before[-2:].cpu()
-            carried = Carried(last.abs().numpy(), last.angle().numpy())
-        layout = self.spec.hop, self.spec.n_fft, self.spec.win
-        most, carried = rtpghi(magnitudes.cpu().numpy(), *layout, carried=carried)
-        rest, _ = rtpghi(np.zeros((0, self.spec.bins), np.float32), *layout, ahead=0, carried=carried)
-        return torch.from_numpy(np.concatenate([most, rest]))
+        layout, known = (self.spec.hop, self.spec.n_fft, self.spec.win), settled.shape[1]
+        rows = []
+        for frames, phases in zip(magnitudes.cpu().numpy(), settled.cpu().numpy(), strict=True):
+            carried = Carried(frames[:known], phases)
+            most, carried = rtpghi(frames[known:], *layout, carried=carried)
+            last, _ = rtpghi(frames[:0], *layout, ahead=0, carried=carried)
+            rows.append(torch.from_numpy(np.concatenate([most, last])))
+        return torch.stack(rows).to(magnitudes.device)
 
     def peak_phases(self, magnitudes: Tensor, last: Tensor) -> Tensor:
         """Phases (B, F, bins) for new frames: each spectral peak turns on at its own frequency (Beauregard
@@ -317,10 +320,14 @@ class GriffinLimStream:
         if self._magnitudes.shape[1] < block + vocoder.ahead_frames:
             return self._tail.new_zeros(len(mel), 0)
         spectra, previous = vocoder.settle(self._spectra, self._magnitudes, self._previous)
-        sound = vocoder.overlap_add(spectra[:, keep : keep + block])
-        sound[:, : self._tail.shape[1]] += self._tail
-        settled = block * self.spec.hop
-        self._tail = sound[:, settled:]
         self._spectra, self._previous = spectra[:, block:], previous[:, block:]
         self._magnitudes = self._magnitudes[:, block:]
-        return sound[:, :settled]
+        return self._sound_of(spectra[:, keep : keep + block])
+
+    def _sound_of(self, settled: Tensor) -> Tensor:
+        """Add the sound of settled frames (B, f, bins) to what is there: the samples (B, f·hop) that are now whole."""
+        sound = self.vocoder.overlap_add(settled)
+        sound[:, : self._tail.shape[1]] += self._tail
+        whole = settled.shape[1] * self.spec.hop
+        self._tail = sound[:, whole:]
+        return sound[:, :whole]
