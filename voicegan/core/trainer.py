@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -235,20 +236,40 @@ class Trainer:
         return str(self.fabric._precision.precision)
 
     def measure(self, steps: int = 3, warm_up: int = 2) -> float:
-        """Return the seconds that a step takes here, leaving the state as it was."""
+        """Return the seconds that a step takes here, leaving the state as it was.
+
+        Where other phases take their turn later in the run, it is the mean over the run.
+        """
         before = copy.deepcopy(self.state())
-        for _ in range(warm_up):
-            self.train_step()
-        self._wait()
-        began = time.perf_counter()
-        for _ in range(steps):
-            self.train_step()
-        self._wait()
-        seconds = (time.perf_counter() - began) / steps
+        seconds = 0.0
+        for middle, share, every in self._stretches():
+            self.step = middle
+            counted = -(-steps // every) * every  # lazy phases count as often as they run
+            for _ in range(warm_up):
+                self.train_step()
+            self._wait()
+            began = time.perf_counter()
+            for _ in range(counted):
+                self.train_step()
+            self._wait()
+            seconds += share * (time.perf_counter() - began) / counted
         self.restore(before)
         self._sums.clear()
         self._counts.clear()
         return float(self._reduced(torch.tensor(seconds), "mean"))
+
+    def _stretches(self) -> Iterator[tuple[int, float, int]]:
+        """Those parts of the run that have the same phases: the step in the middle, the share of the run, and the
+        steps after which all phases have had their turn.
+        """
+        total, points = self.config.steps, 50
+        at = [(2 * point + 1) * total // (2 * points) for point in range(points)]
+        phases = [self.system.phases(Progress(step, total, step * self.config.batch)) for step in at]
+        kinds = [tuple((phase.name, phase.repeats, phase.every) for phase in these) for these in phases]
+        for kind, part in itertools.groupby(range(points), key=kinds.__getitem__):
+            inside = list(part)
+            every = math.lcm(*(every for _, _, every in kind))
+            yield at[inside[len(inside) // 2]], len(inside) / points, every
 
     # ------------------------------------------------------------------ one update
 
