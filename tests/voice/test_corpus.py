@@ -95,7 +95,7 @@ def test_every_mel_preset_works(folder, preset):
 
 
 def test_an_unknown_preset_is_named():
-    with pytest.raises(VoiceganError, match="'24k'") as caught:
+    with pytest.raises(VoiceganError, match="no mel preset 24k") as caught:
         CorpusConfig(mel="24k").recipe()
     assert "16k" in caught.value.hint
 

@@ -163,6 +163,13 @@ PRESETS: dict[str, MelSpec] = {
 }
 
 
+def preset(name: str) -> MelSpec:
+    """The mel contract of this name. Raises VoiceganError for an unknown one."""
+    if name not in PRESETS:
+        raise VoiceganError(f"there is no mel preset {name}", f"Choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
 def hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
     """Frequencies on the mel scale: "htk" (logarithmic throughout), "slaney" (linear below 1 kHz; Auditory
     Toolbox).

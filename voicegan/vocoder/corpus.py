@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydantic
@@ -15,7 +17,7 @@ from torch import Tensor
 
 from .. import storage
 from ..audio import files, folders
-from ..audio.mel import MelSpec
+from ..audio.mel import MelSpec, preset
 from ..audio.resample import resample
 from ..config import Config
 from ..core.random import Draws
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1  # of the decoded sound; raise it when decoding changes
 _FULL_SCALE = 32767.0
+_AT_ONCE = 16  # recordings decoded before they are written: a large corpus is never in memory as a whole
 
 
 class CorpusConfig(Config):
@@ -41,11 +44,7 @@ class CorpusConfig(Config):
 
     def spec(self) -> MelSpec:
         """The mel contract. Raises VoiceganError for an unknown preset."""
-        from ..audio.mel import PRESETS
-
-        if self.mel not in PRESETS:
-            raise VoiceganError(f"no mel preset is called {self.mel!r}", f"There are: {', '.join(PRESETS)}.")
-        return PRESETS[self.mel]
+        return preset(self.mel)
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Corpus:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the decoded material: a run can go on with the same recordings only."""
+        """Hash of the recordings' names and lengths: a run can go on with the same ones only."""
         parts = [
             [[path.name for path in side.paths], side.starts.tolist()]
             for side in (self.training, self.held_out)
@@ -115,7 +114,7 @@ def load_corpus(
         used are logged one by one, and listed in the result.
     """
     spec = config.spec()
-    listed = {place: folders.recordings_in(place) for place in places}
+    listed = _recordings_under(places)
     training, aside = _split(listed, config)
     if not training:
         raise VoiceganError(f"nothing in {_listed(places)} is left to train on", "Hold out fewer files.")
@@ -132,6 +131,19 @@ def load_corpus(
 
 def _listed(places: Sequence[Path]) -> str:
     return ", ".join(str(place) for place in places)
+
+
+def _recordings_under(places: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Folder to the recordings in it. One that several folders hold, or a link means, counts where it is met first:
+    it is to be heard once, and not to train under one name when it is held out under another.
+    """
+    listed, known = {}, set()
+    for place in places:
+        there = {os.path.realpath(path): path for path in reversed(folders.recordings_in(place))}
+        if new := sorted(path for real, path in there.items() if real not in known):
+            listed[place] = new
+        known |= set(there)
+    return listed
 
 
 def _split(listed: dict[Path, list[Path]], config: CorpusConfig) -> tuple[list[Path], list[Path]]:
@@ -175,13 +187,13 @@ def _decoded(
     if not paths:
         return Recordings([], np.zeros(1, np.int64), np.zeros(0, np.int16))
     rate = spec.sample_rate_hz
-    stamps = [[str(path.resolve()), (s := path.stat()).st_size, s.st_mtime_ns] for path in paths]
-    key = storage.sha256(json.dumps([FORMAT, rate, min_s, stamps]).encode())[:24]
+    key = storage.sha256(json.dumps([FORMAT, rate, min_s, [_stamp(path) for path in paths]]).encode())[:24]
     sound, index = (storage.cache_home() / "sound" / f"{key}{suffix}" for suffix in (".i16", ".json"))
-    if not index.is_file() or not sound.is_file():
+    known = _decoded_before(sound, index)
+    if known is None:
         lengths, left_out = _decode_into(sound, paths, rate, min_s, progress)
-        storage.write_json(index, {"lengths": lengths, "refused": left_out})
-    known = storage.read_json(index)
+        known = {"lengths": lengths, "refused": left_out}
+        storage.write_json(index, known)
     refused += known["refused"]
     used = [path for path, length in zip(paths, known["lengths"], strict=True) if length]
     starts = np.concatenate([[0], np.cumsum([length for length in known["lengths"] if length])])
@@ -190,26 +202,46 @@ def _decoded(
     return Recordings(used, starts.astype(np.int64), samples)
 
 
+def _stamp(path: Path) -> list[str | int]:
+    """What changes when a file does, its permissions included."""
+    real = os.path.realpath(path)
+    try:
+        state = os.stat(real)
+    except OSError:  # a link to nothing: whoever reads it says so
+        return [real]
+    return [real, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+
+
+def _decoded_before(sound: Path, index: Path) -> dict[str, Any] | None:
+    """What the cache holds, where it is whole."""
+    try:
+        known: dict[str, Any] = storage.read_json(index)
+        whole = sound.stat().st_size == 2 * sum(known["lengths"]) and isinstance(known["refused"], list)
+    except (OSError, VoiceganError, KeyError, TypeError):
+        return None
+    return known if whole else None
+
+
 def _decode_into(
     sound: Path, paths: list[Path], rate_hz: int, min_s: float, progress: folders.Progress | None
 ) -> tuple[list[int], list[str]]:
     """Write all samples to one file; return each recording's length, 0 for one that is left out, and why."""
     lengths, refused = [], []
     with storage.atomic_path(sound) as temporary, open(temporary, "wb") as file:
-        for first in range(0, len(paths), 64):  # so that a large corpus is never in memory as a whole
-            some = paths[first : first + 64]
-            for path, wav in zip(some, folders.in_threads(_reader(rate_hz), some), strict=True):
-                if isinstance(wav, VoiceganError):
-                    refused.append(str(wav))
+        for first in range(0, len(paths), _AT_ONCE):
+            some = paths[first : first + _AT_ONCE]
+            for path, samples in zip(some, folders.in_threads(_reader(rate_hz), some), strict=True):
+                if isinstance(samples, VoiceganError):
+                    refused.append(str(samples))
                     lengths.append(0)
-                elif len(wav) < min_s * rate_hz:
-                    refused.append(f"{path.name} has {len(wav) / rate_hz:.2f} s, less than {min_s:g} s")
+                elif len(samples) < min_s * rate_hz:
+                    refused.append(f"{path} has {len(samples) / rate_hz:.2f} s, less than {min_s:g} s")
                     lengths.append(0)
                 else:
-                    lengths.append(len(wav))
-                    np.round(np.clip(wav, -1, 1) * _FULL_SCALE).astype(np.int16).tofile(file)
+                    lengths.append(len(samples))
+                    samples.tofile(file)
             if progress:
-                progress(min(first + 64, len(paths)), len(paths), some[-1].name)
+                progress(first + len(some), len(paths), some[-1].name)
     return lengths, refused
 
 
@@ -219,7 +251,8 @@ def _reader(rate_hz: int) -> Callable[[Path], np.ndarray | VoiceganError]:
             wav, rate = files.read(path)
         except VoiceganError as fault:
             return fault
-        return resample(wav, rate, rate_hz)
+        wav = resample(wav, rate, rate_hz)
+        return np.round(np.clip(wav, -1, 1) * _FULL_SCALE).astype(np.int16)
 
     return read
 
@@ -233,7 +266,7 @@ class Crops:
     Parameters
     ----------
     recordings : Recordings
-        To cut from; every second of sound is as likely as any other.
+        To cut from; each is as likely as it is long.
     spec : MelSpec
         Contract of the log-mels.
     frames : int

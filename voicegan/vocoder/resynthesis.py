@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import torch
 
-from ..audio.mel import PRESETS, LogMel, MelSpec, StreamMel
+from ..audio.mel import LogMel, MelSpec, StreamMel, preset
 from ..audio.resample import StreamResampler, resampled_length
 from ..audio.through import Done, Progress, send_through
-from ..errors import VoiceganError
 from . import AUTO, VOCODERS, Vocoder, in_blocks, library, load
 
 if TYPE_CHECKING:
@@ -27,9 +26,7 @@ def open_vocoder(name: str, mel: str = MEL, device: torch.device | str = "cpu") 
 
     Raises VoiceganError for an unknown name or preset, and for a damaged vocoder.
     """
-    if mel not in PRESETS:
-        raise VoiceganError(f"there is no mel preset {mel}", f"Choose one of {', '.join(PRESETS)}.")
-    return load(name, contract(name, PRESETS[mel]), device)
+    return load(name, contract(name, preset(mel)), device)
 
 
 def contract(name: str, spec: MelSpec) -> MelSpec:

@@ -45,11 +45,9 @@ class CorpusConfig(Config):
 
     def recipe(self) -> Recipe:
         """How features are made. Raises VoiceganError for an unknown mel preset."""
-        from ..audio.mel import PRESETS
+        from ..audio.mel import preset
 
-        if self.mel not in PRESETS:
-            raise VoiceganError(f"no mel preset is called {self.mel!r}", f"There are: {', '.join(PRESETS)}.")
-        return Recipe(PRESETS[self.mel], self.level_db, self.trim)
+        return Recipe(preset(self.mel), self.level_db, self.trim)
 
 
 @dataclass(frozen=True)
