@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
+import torch
 
 from .. import __version__, config, storage
 from ..config import Config
 from ..errors import VoiceganError
 from . import state
+from .log import series
 from .registry import Registry
-from .trainer import Trainer
+from .trainer import Trainer, TrainerConfig
 
 C = TypeVar("C", bound=Config)
 
@@ -34,13 +37,22 @@ def save_plan(run: Path, values: Mapping[str, Any]) -> None:
     storage.write_json(run / PLAN, {"format": PLAN_FORMAT, "version": __version__, **values})
 
 
-def read_plan(run: Path) -> dict[str, Any]:
-    """Read what a run was started with. Raises VoiceganError where there is none, or of a newer format."""
+def read_plan(run: Path, *kept: str) -> dict[str, Any]:
+    """Read what a run was started with.
+
+    Raises VoiceganError where there is none, or one of another format, or one that does not hold what is ``kept`` in
+    the plans of this kind of training.
+    """
     if not (run / PLAN).is_file():
         raise VoiceganError(f"{run} holds no training to resume", "Start it without --resume.")
     plan: dict[str, Any] = storage.read_json(run / PLAN)
     if plan.get("format") != PLAN_FORMAT:
         raise VoiceganError(f"{run / PLAN} has format {plan.get('format')}", "Update voicegan.")
+    if missing := [name for name in ("folders", "settings", *kept) if name not in plan]:
+        raise VoiceganError(
+            f"{run} holds a training of another kind: its plan has no {missing[0]}",
+            "Resume it with the command that began it.",
+        )
     return plan
 
 
@@ -94,11 +106,24 @@ def resolve(cls: type[C], systems: Registry, values: Mapping[str, Any], source: 
     return cls.model_validate(settings.model_dump(mode="json"))
 
 
-def steps_in(minutes: float, trainer: Trainer, step_s: float, check_s: float) -> dict[str, int]:
-    """How many steps fit into so many minutes, and the steps between checks, as settings of the trainer.
+def choose_steps(minutes: float, trainer: Trainer, check: Callable[[], object]) -> str:
+    """Give a trainer as many steps as fit into so many minutes, by measuring what a step and a check take here.
 
-    step_s, check_s: what a step and a check take here. All ranks get the same numbers.
+    check: does what a check does, and leaves no trace. Returns a line that says what was chosen.
     """
+    step_s = trainer.measure()
+    trainer.system.eval()
+    began = time.perf_counter()
+    with torch.no_grad():
+        check()
+    check_s = time.perf_counter() - began
+    chosen = _steps_in(minutes, trainer, step_s, check_s)
+    trainer.config = config.build(TrainerConfig, {**trainer.config.model_dump(), **chosen})
+    return f"{minutes:g} minutes are {trainer.config.steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)"
+
+
+def _steps_in(minutes: float, trainer: Trainer, step_s: float, check_s: float) -> dict[str, int]:
+    """Steps, and steps between checks, as settings of the trainer. All ranks get the same numbers."""
     every, seconds = trainer.config.check_every, minutes * 60
     if every == cadence(trainer.config.steps):  # nobody chose it
         steps = max(CHECKS, int((seconds - CHECKS * check_s) / step_s))
@@ -107,3 +132,15 @@ def steps_in(minutes: float, trainer: Trainer, step_s: float, check_s: float) ->
         steps = max(1, int(seconds / (step_s + check_s / every)))
     steps, every = trainer.fabric.broadcast((steps, every))
     return {"steps": steps, "check_every": every}
+
+
+def draw_curves(run: Path, title: str) -> None:
+    """Draw the losses and the validation over a run."""
+    from ..pictures import curves
+
+    columns = series(run / "metrics.jsonl")
+    losses = {k: v for k, v in columns.items() if "/" in k and not k.startswith("validation/")}
+    checks = {k.removeprefix("validation/"): v for k, v in columns.items() if k.startswith("validation/")}
+    for name, chosen in (("losses", losses), ("validation", checks)):
+        if any(len(points) > 1 for points in chosen.values()):
+            curves(chosen, run / f"{name}.png", title=f"{title}: {name}")

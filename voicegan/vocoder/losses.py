@@ -19,7 +19,7 @@ def multi_resolution_stft(real: Tensor, fake: Tensor, resolutions: Sequence[int]
     distances = []
     for win in resolutions:
         a, b = magnitudes(real, win), magnitudes(fake, win)
-        convergence = torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(a).clamp(min=1e-6)
+        convergence = torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(a)
         distances.append(convergence + (a.log() - b.log()).abs().mean())
     return torch.stack(distances).mean()
 

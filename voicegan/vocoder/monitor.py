@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..audio.mel import LogMel
 from ..audio.resample import resample
-from ..core.log import series
 from ..core.system import Progress, System
 from ..metrics.copying import mel_distance, stft_distance
 from ..metrics.intrusive import RATE_HZ
@@ -53,17 +52,6 @@ class Monitor:
             figures.append((stft_distance(wav, copy), mel_distance(wav, copy)))
         stft, mel_l1 = (float(value) for value in np.mean(figures, axis=0))
         return {"mr_stft": stft, "mel_l1": mel_l1, "score": stft}
-
-    def curves(self) -> None:
-        """Draw the losses and the validation over the run."""
-        from ..pictures import curves
-
-        columns = series(self.folder / "metrics.jsonl")
-        losses = {k: v for k, v in columns.items() if "/" in k and not k.startswith("validation/")}
-        checks = {k.removeprefix("validation/"): v for k, v in columns.items() if k.startswith("validation/")}
-        for name, chosen in (("losses", losses), ("validation", checks)):
-            if any(len(points) > 1 for points in chosen.values()):
-                curves(chosen, self.folder / f"{name}.png", title=f"vocoder: {name}")
 
     def _picture(self, wav: np.ndarray, copy: np.ndarray, step: int) -> None:
         from ..pictures import mel_picture

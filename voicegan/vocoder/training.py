@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ import pydantic
 import torch
 
 from .. import __version__, config, storage
+from ..audio.mel import MelSpec
 from ..config import Config
 from ..core import runs
-from ..core.log import clock
 from ..core.random import derive
 from ..core.system import Progress, System
 from ..core.trainer import Outcome, Trainer, TrainerConfig
@@ -46,6 +48,12 @@ class TrainingConfig(Config):
         SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
         return name
 
+    @pydantic.field_validator("start_from")
+    @classmethod
+    def _from_any_folder(cls, name: str) -> str:
+        folder = pack.KIND.folder_at(name) if name else None
+        return str(folder.absolute()) if folder else name
+
 
 def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
     """Fill in what was not said: the system's own step count and batch, its settings' defaults, the cadence.
@@ -73,43 +81,58 @@ class Places:
         return cls(storage.home() / "runs" / f"vocoder-{name}", library.user_folder() / name)
 
 
-def make_system(settings: TrainingConfig, corpus: Corpus) -> VocoderSystem:
+def make_system(settings: TrainingConfig, spec: MelSpec, *, resumes: bool = False) -> VocoderSystem:
     """Build the system with weights that depend on the seed alone, or those of the vocoder to start from.
+
+    That vocoder is not looked for where the run ``resumes``: the weights then come from a checkpoint.
 
     Raises
     ------
     VoiceganError
-        That vocoder has another network or another mel contract.
+        The network cannot be built or does not fit the mel contract, or the vocoder to start from has another
+        network or another mel contract.
     """
     kind = SYSTEMS.get(settings.system)
     torch.manual_seed(derive(settings.trainer.seed, "weights"))
     try:
-        system: VocoderSystem = kind(corpus.spec, config.build(kind.Config, settings.model))
-    except (TypeError, ValueError) as error:
+        system: VocoderSystem = kind(spec, config.build(kind.Config, settings.model))
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         raise VoiceganError(
             f"the system {settings.system} cannot be built: {error}", "Correct model.network."
         ) from error
-    if settings.start_from:
+    pack.require_fit(system.generator, spec, f"the network {system.net_name}")
+    if settings.start_from and not resumes:
         _begin_with(system, library.find_vocoder(settings.start_from))
     return system
 
 
 def _begin_with(system: VocoderSystem, start: pack.VocoderPack) -> None:
-    if (start.net, dict(start.network)) != (system.net_name, system.net_arguments):
+    system.spec.require_same(start.mel, "this training", f"the vocoder {start.name}")
+    if start.net != system.net_name:
+        differing = [f"its network is {start.net}, that of this run {system.net_name}"]
+    else:
+        theirs, ours = (_in_full(start.net, given) for given in (start.network, system.net_arguments))
         differing = [
-            f"{key} = {start.network.get(key)!r} where this run has {value!r}"
-            for key, value in system.net_arguments.items()
-            if start.network.get(key) != value
+            f"{key} is {theirs.get(key)!r} there and {ours.get(key)!r} in this run"
+            for key in sorted(theirs.keys() | ours.keys())
+            if theirs.get(key) != ours.get(key)
         ]
+    if differing:
         raise VoiceganError(
-            f"training cannot start from {start.name}, a {start.net} network"
-            + (f" with {'; '.join(differing[:3])}" if differing else ""),
+            f"training cannot start from the vocoder {start.name}: {'; '.join(differing[:3])}",
             "Choose the system and the model settings that it was trained with.",
         )
-    system.spec.require_same(start.mel, "this training", f"the vocoder {start.name}")
     weights = start.build().state_dict()
     for network in (system.generator, system.best("generator")):
         network.load_state_dict(weights)
+
+
+def _in_full(net: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a network with the defaults of those that are not given, as JSON would give them back."""
+    known = inspect.signature(pack.network_class(net)).parameters.values()
+    defaults = {each.name: each.default for each in known if each.default is not each.empty}
+    arguments: dict[str, Any] = json.loads(json.dumps({**defaults, **given}))
+    return arguments
 
 
 class Training:
@@ -129,6 +152,8 @@ class Training:
         The command line, for the vocoder's card.
     say : callable
         Prints one line to the user.
+    resumes : bool
+        Whether a checkpoint will be taken up.
     """
 
     def __init__(
@@ -140,11 +165,12 @@ class Training:
         *,
         command: str = "",
         say: Callable[[str], None] = log.info,
+        resumes: bool = False,
     ) -> None:
         self.corpus, self.settings, self.name, self.places = corpus, settings, name, places
         self.command = command
         self.say = say if runs.first_rank() else lambda text: None
-        self.system = make_system(settings, corpus)
+        self.system = make_system(settings, corpus.spec, resumes=resumes)
         source = Crops(corpus.training, corpus.spec, self.system.crop_frames, self.system.gain_db)
         self.monitor = Monitor(corpus, places.run)
         self.trainer = Trainer(
@@ -158,19 +184,10 @@ class Training:
 
     def choose_steps(self, minutes: float) -> int:
         """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
-        step_s = self.trainer.measure()
-        began = time.perf_counter()
-        with torch.no_grad():
-            self.monitor.validate(self.system.eval(), self.trainer.progress, rehearsal=True)
-        check_s = time.perf_counter() - began
-        chosen = runs.steps_in(minutes, self.trainer, step_s, check_s)
-        trainer = config.build(TrainerConfig, {**self.settings.trainer.model_dump(), **chosen})
-        self.settings = self.settings.model_copy(update={"trainer": trainer})
-        self.trainer.config = trainer
-        self.say(
-            f"{minutes:g} minutes are {trainer.steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)"
-        )
-        return trainer.steps
+        check = partial(self.monitor.validate, self.system, self.trainer.progress, rehearsal=True)
+        self.say(runs.choose_steps(minutes, self.trainer, check))
+        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
+        return self.trainer.config.steps
 
     def save_plan(self) -> None:
         """Write the plan, from which ``--resume`` continues."""
@@ -194,7 +211,7 @@ class Training:
         """Train to the end, releasing the vocoder whenever it is better than before."""
         outcome = self.trainer.fit(quiet=quiet)
         if runs.first_rank():
-            self.monitor.curves()
+            runs.draw_curves(self.places.run, self.name)
         return outcome
 
     def describe(self) -> list[str]:
@@ -209,10 +226,6 @@ class Training:
             f"{trainer.steps} steps of {trainer.batch}, seed {trainer.seed}",
         ]
 
-    def estimate(self) -> str:
-        """Say how long the run will take here, by measuring two steps."""
-        return clock(self.trainer.measure(steps=2, warm_up=1) * self.settings.trainer.steps)
-
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         corpus, settings = self.corpus, self.settings
         facts = {
@@ -225,7 +238,7 @@ class Training:
             "seed": settings.trainer.seed,
             "minutes": round(self.trainer.seconds / 60, 1),
             "command": self.command,
-            "started_from": settings.start_from,
+            "started_from": Path(settings.start_from).name,
             "data": {
                 "recordings": len(corpus.training),
                 "minutes": round(corpus.minutes, 1),

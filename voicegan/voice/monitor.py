@@ -74,19 +74,6 @@ class Monitor:
         """Take up the scores of a run that resumes at ``step``."""
         self.scores = [score for at, score in series(metrics).get("validation/score", []) if at <= step]
 
-    def curves(self) -> None:
-        """Draw the losses and the validation over the run."""
-        from ..pictures import curves
-
-        columns = series(self.folder / "metrics.jsonl")
-        losses = {k: v for k, v in columns.items() if "/" in k and not k.startswith("validation/")}
-        checks = {k.removeprefix("validation/"): v for k, v in columns.items() if k.startswith("validation/")}
-        for name, chosen in (("losses", losses), ("validation", checks)):
-            if any(len(points) > 1 for points in chosen.values()):
-                curves(
-                    chosen, self.folder / f"{name}.png", title=f"{self.names[0]} and {self.names[1]}: {name}"
-                )
-
     def _untrained(self) -> float:
         """The score of the trivial conversion: the target's mean and deviation per bin, nothing else."""
         judged = [d.judge([d.back(mel) for mel in d.sources]) for d in self.directions]

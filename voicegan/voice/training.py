@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,6 @@ from .. import config, storage
 from .. import vocoder as vocoders
 from ..config import Config
 from ..core import runs
-from ..core.log import clock
 from ..core.random import derive
 from ..core.system import Progress, System
 from ..core.trainer import Outcome, Trainer, TrainerConfig
@@ -208,15 +207,10 @@ class Training:
 
     def choose_steps(self, minutes: float) -> int:
         """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
-        step_s = self.trainer.measure()
-        began = time.perf_counter()
-        with torch.no_grad():
-            self.monitor.validate(self.system.eval(), self.trainer.progress, rehearsal=True)
-        check_s = time.perf_counter() - began
-        self._set_trainer(**runs.steps_in(minutes, self.trainer, step_s, check_s))
-        steps = self.settings.trainer.steps
-        self.say(f"{minutes:g} minutes are {steps} steps here ({step_s:.2f} s each, a check {check_s:.1f} s)")
-        return steps
+        check = partial(self.monitor.validate, self.system, self.trainer.progress, rehearsal=True)
+        self.say(runs.choose_steps(minutes, self.trainer, check))
+        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
+        return self.trainer.config.steps
 
     def save_plan(self) -> None:
         """Write the plan, from which ``--resume`` continues."""
@@ -242,13 +236,33 @@ class Training:
         """Train to the end, releasing both voices whenever they are better than before."""
         outcome = self.trainer.fit(quiet=quiet)
         if runs.first_rank():
-            self.monitor.curves()
+            runs.draw_curves(self.places.run, " and ".join(self.names))
         return outcome
 
-    def _set_trainer(self, **values: Any) -> None:
-        trainer = config.build(TrainerConfig, {**self.settings.trainer.model_dump(), **values})
-        self.settings = self.settings.model_copy(update={"trainer": trainer})
-        self.trainer.config = trainer
+    def describe(self) -> list[str]:
+        """Say in a few lines what is trained on what."""
+        material, lines = self.material, []
+        for name, speaker in zip(self.names, material.speakers, strict=True):
+            refused = f", {len(speaker.refused)} files refused" if speaker.refused else ""
+            lines.append(
+                f"{name}: {len(speaker.utterances)} utterances, {speaker.minutes:.1f} min to train on; "
+                f"{len(speaker.held_out)} held out{refused}"
+            )
+        if material.parallel is not None:
+            count = len(material.parallel.pairs)
+            lines.append(f"parallel: {count} sentences are read by both; each helps as an aligned pair")
+            if dropped := material.parallel.dropped:
+                lines.append(f"not used as pairs, since what is said differs: {', '.join(dropped[:5])}"
+                             + (f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""))  # fmt: skip
+        elif material.verdict is not None and material.verdict.matching:
+            lines.append(f"not parallel: {material.verdict.reason}")
+        else:
+            lines.append("not parallel: the folders are taken as unrelated sentences")
+        trainer = self.settings.trainer
+        lines.append(
+            f"system {self.settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}"
+        )
+        return lines
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         for target in (1, 0):
@@ -283,32 +297,3 @@ def require_same(plan: Mapping[str, Any], material: Material) -> None:
                 f"the recordings in {speaker.folder} have changed since this run was begun",
                 "Restore them, or start anew with --force.",
             )
-
-
-def describe(material: Material, settings: TrainingConfig, names: Sequence[str]) -> list[str]:
-    """Say in a few lines what will be trained on what."""
-    lines = []
-    for name, speaker in zip(names, (material.a, material.b), strict=True):
-        refused = f", {len(speaker.refused)} files refused" if speaker.refused else ""
-        lines.append(
-            f"{name}: {len(speaker.utterances)} utterances, {speaker.minutes:.1f} min to train on; "
-            f"{len(speaker.held_out)} held out{refused}"
-        )
-    if material.parallel is not None:
-        count = len(material.parallel.pairs)
-        lines.append(f"parallel: {count} sentences are read by both; each helps as an aligned pair")
-        if dropped := material.parallel.dropped:
-            lines.append(f"not used as pairs, since what is said differs: {', '.join(dropped[:5])}"
-                         + (f" and {len(dropped) - 5} more" if len(dropped) > 5 else ""))  # fmt: skip
-    elif material.verdict is not None and material.verdict.matching:
-        lines.append(f"not parallel: {material.verdict.reason}")
-    else:
-        lines.append("not parallel: the folders are taken as unrelated sentences")
-    trainer = settings.trainer
-    lines.append(f"system {settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}")
-    return lines
-
-
-def estimate(training: Training) -> str:
-    """Say how long the run will take here, by measuring two steps."""
-    return clock(training.trainer.measure(steps=2, warm_up=1) * training.settings.trainer.steps)

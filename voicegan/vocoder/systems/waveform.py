@@ -35,7 +35,7 @@ class WaveformConfig(Config):
 
     net: str = "vocos"
     network: dict[str, Any] = {}  # the network's own arguments, beyond those that the mel contract decides
-    judges: tuple[Judge, ...] = ("periods", "resolutions")
+    judges: tuple[Judge, ...] = pydantic.Field(("periods", "resolutions"), min_length=1)
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     resolutions: tuple[int, ...] = (512, 1024, 2048)
     d_width: int = pydantic.Field(32, ge=1)  # 32 as published, 64 for random windows
@@ -64,7 +64,9 @@ class WaveformConfig(Config):
     @pydantic.field_validator("net")
     @classmethod
     def _known_net(cls, name: str) -> str:
-        NETS.describe(name)  # raises for an unknown name, listing the near ones
+        net = NETS.get(name)  # raises for an unknown name, listing the near ones
+        if getattr(net, "makes", "sound") != "sound":
+            raise ValueError("a network that makes sound; the system magnitudes trains the others")
         return name
 
 
