@@ -85,7 +85,7 @@ class Magnitudes(nn.Module):
         share = filters / filters.sum(0, keepdim=True).clamp(min=1e-12)
         unit = spec.power / (math.log(10.0) if spec.log_base == "10" else 1.0)
         self.direct.weight.copy_(share.T * (self.deviation / unit))
-        self.direct.bias.copy_(share.T @ (self.mean / unit - area.log())[:, 0])
+        self.direct.bias.copy_(share.T @ (self.mean / unit - area.log() / spec.power)[:, 0])
 
     def log_magnitudes(self, mel: Tensor) -> Tensor:
         """mel (B, M, F) to the natural logarithms of magnitudes + floor, (B, F, bins), in float32."""
