@@ -9,10 +9,12 @@ from click.testing import CliRunner
 
 from voicegan import config
 from voicegan.cli import main
+from voicegan.vocoder.pack import load_vocoder_pack
 from voicegan.voice.pack import load_pack
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 VOICE_RECIPES = sorted(RECIPES.glob("voice/*/recipe.toml"))
+VOCODER_RECIPES = sorted(RECIPES.glob("vocoder/*/recipe.toml"))
 
 
 def a_name_for(pattern):
@@ -21,7 +23,7 @@ def a_name_for(pattern):
 
 
 def test_there_are_recipes():
-    assert VOICE_RECIPES
+    assert VOICE_RECIPES and VOCODER_RECIPES
 
 
 @pytest.mark.parametrize("recipe", VOICE_RECIPES, ids=lambda path: path.parent.name)
@@ -40,6 +42,31 @@ def test_voice_recipe_runs_two_steps(recipe, tmp_path, monkeypatch):
     ])  # fmt: skip
     assert result.exit_code == 0, result.output
     assert load_pack(tmp_path / "out" / "b").licences
+
+
+@pytest.mark.parametrize("recipe", VOCODER_RECIPES, ids=lambda path: path.parent.name)
+def test_vocoder_recipe_runs_two_steps(recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path / "home"))
+    corpus = config.read_toml(recipe)["corpus"]
+    wav = made_speech.utter(0, syllables=3)
+    for pattern in (*corpus["files"], *corpus["held_out"]):
+        made_speech.write(tmp_path / "speech" / f"{a_name_for(pattern)}.wav", wav)
+    result = CliRunner().invoke(main, [
+        "vocoder", "train", str(tmp_path / "speech"), "--config", str(recipe), "--name", "v", "--steps", "2",
+        "--out", str(tmp_path / "out"), "--set", "trainer.batch=2", "--device", "cpu",
+    ])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    pack = load_vocoder_pack(tmp_path / "out" / "v")
+    assert pack.licences
+    assert pack.training["data"]["recordings"] == len(corpus["files"])
+    assert pack.training["data"]["held_out"] == len(corpus["held_out"])
+
+
+@pytest.mark.parametrize("recipe", VOCODER_RECIPES, ids=lambda path: path.parent.name)
+def test_vocoder_recipe_begins_with_its_command(recipe):
+    command = recipe.read_text().split("\nsystem =")[0]
+    assert command.startswith("# voicegan vocoder train ")
+    assert f"--config recipes/vocoder/{recipe.parent.name}/recipe.toml" in command
 
 
 @pytest.mark.parametrize("recipe", VOICE_RECIPES, ids=lambda path: path.parent.name)
