@@ -23,7 +23,7 @@ from voicegan.audio.files import read
 from voicegan.audio.mel import PRESETS, LogMel, MelSpec, StreamMel
 from voicegan.audio.resample import resample
 from voicegan.vocoder import VOCODERS, Vocoder, load
-from voicegan.vocoder.griffin_lim import InverseMel
+from voicegan.vocoder.inverse_mel import InverseMel
 
 
 def something_like_speech(seconds: float, rate: int) -> np.ndarray:

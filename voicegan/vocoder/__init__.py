@@ -61,7 +61,7 @@ VOCODERS = Registry(
     {
         "griffin-lim": (
             "voicegan.vocoder.griffin_lim:GriffinLim",
-            "no training; half a second of look-ahead",
+            "no training; 0.4 s of look-ahead",
         ),
         "griffin-lim-live": (
             "voicegan.vocoder.griffin_lim:LiveGriffinLim",
@@ -82,7 +82,7 @@ VOCODERS = Registry(
 AUTO = "auto"  # the bundled neural vocoder where one fits, otherwise what needs no training
 WEIGHTLESS = "griffin-lim"
 # What the table's vocoders look ahead in the contract `16k`, so that a list can say it without importing them.
-LOOKAHEAD_FRAMES = {"griffin-lim": 33, "griffin-lim-live": 13, "pghi": 33, "pghi-live": 3}
+LOOKAHEAD_FRAMES = {"griffin-lim": 25, "griffin-lim-live": 13, "pghi": 33, "pghi-live": 3}
 
 
 def load(name: str, spec: MelSpec, device: torch.device | str = "cpu") -> Vocoder:

@@ -85,10 +85,12 @@ class GradientHeapStream(GriffinLimStream):
         if window < block + vocoder.ahead_frames:
             return self._tail.new_zeros(len(mel), 0)
         known = self._guided.shape[1] - window
+        reach = block + min(vocoder.ahead_frames, keep)  # frames further ahead do not overlap with the block
         settled = self._spectra[:, keep - known :].angle()
-        phases = vocoder.gradient_phases(self._guided, settled)
-        spectra = torch.cat([self._spectra, torch.polar(self._magnitudes, phases)], dim=1)
-        spectra, _ = vocoder.settle(spectra, self._magnitudes, torch.zeros_like(spectra))
+        phases = vocoder.gradient_phases(self._guided[:, : known + reach], settled)
+        wanted = self._magnitudes[:, :reach]
+        spectra = torch.cat([self._spectra, torch.polar(wanted, phases)], dim=1)
+        spectra, _ = vocoder.settle(spectra, wanted, torch.zeros_like(spectra))
         self._spectra = spectra[:, block : block + keep]
         self._magnitudes = self._magnitudes[:, block:]
         self._guided = self._guided[:, known + block - min(known + block, keep, 2) :]
