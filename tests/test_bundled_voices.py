@@ -42,17 +42,17 @@ def test_demo_recording_comes_out_as_long_and_as_loud_and_different():
 
 def test_bundling_copies_the_voice_and_writes_the_figures_on_its_card(tmp_path, tiny_nets, monkeypatch):  # noqa: F811
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    import bundle_voice
+    import bundle
 
     make_voice(tmp_path / "slt")
     summary = {"utterances": 40, "mcd_db": {"mean": 5.0, "worst": 6.0}}
     result = {"rows": {row: {"summary": summary} for row in COLUMNS}, "missing": {}, "notes": []}
     (tmp_path / "result.json").write_text(json.dumps(result))
     monkeypatch.setattr(sys, "argv", [
-        "bundle_voice.py", str(tmp_path / "slt"), "--measured", str(tmp_path / "result.json"),
-        "--command", "voicegan eval slt", "--into", str(tmp_path / "voices"),
+        "bundle.py", str(tmp_path / "slt"), "--measured", str(tmp_path / "result.json"),
+        "--command", "voicegan eval slt", "--package", str(tmp_path),
     ])  # fmt: skip
-    bundle_voice.main()
+    bundle.main()
     bundled = load_pack(tmp_path / "voices" / "slt")
     bundled.build()
     assert "## Measured\n\n    voicegan eval slt" in bundled.card
