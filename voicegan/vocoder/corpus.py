@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pydantic
@@ -257,8 +257,16 @@ def _reader(rate_hz: int) -> Callable[[Path], np.ndarray | VoiceganError]:
     return read
 
 
+class Variety(NamedTuple):
+    """How far crops are changed by chance, so that a few speakers and microphones stand for more."""
+
+    gain_db: float = 0.0  # louder or softer by up to this
+    speed: float = 0.0  # faster and higher, or slower and deeper, by up to this share
+    colour_db: float = 0.0  # bands of the spectrum louder or softer by up to this
+
+
 class Crops:
-    """Batches of crops, each of one recording, made louder or softer by chance.
+    """Batches of crops, each of one recording, changed by chance.
 
     A batch holds ``wav (B, (F - 1)·hop + n_fft)``: what F whole frames cover. A recording that is shorter is
     continued by silence.
@@ -271,24 +279,48 @@ class Crops:
         Contract of the log-mels.
     frames : int
         F.
-    gain_db : float
-        Crops are made louder or softer by up to this.
+    variety : Variety
+        How far crops are changed.
     """
 
-    def __init__(self, recordings: Recordings, spec: MelSpec, frames: int, gain_db: float) -> None:
-        self.recordings, self.gain_db = recordings, gain_db
+    COLOURS = 8  # gains over the spectrum, with straight lines between them
+
+    def __init__(self, recordings: Recordings, spec: MelSpec, frames: int, variety: Variety) -> None:
+        self.recordings, self.variety = recordings, variety
         self.samples = (frames - 1) * spec.hop + spec.n_fft
 
     def batch(self, draws: Draws) -> Batch:
         place = draws.integers("place", self.recordings.samples_in_all).tolist()
-        gain = 10 ** ((2 * draws.uniform("gain", 1) - 1) * self.gain_db / 20)
-        return {"wav": torch.stack([self._crop(position) for position in place]) * gain}
+        gain = 10 ** ((2 * draws.uniform("gain", 1) - 1) * self.variety.gain_db / 20)
+        if not self.variety.speed and not self.variety.colour_db:
+            return {"wav": torch.stack([self._crop(position, self.samples) for position in place]) * gain}
+        speeds = (1 + self.variety.speed) ** (2 * draws.uniform("speed", 1) - 1)
+        colours = (2 * draws.uniform("colour", self.COLOURS) - 1) * self.variety.colour_db
+        rows = [
+            self._varied(position, float(speed), colour)
+            for position, speed, colour in zip(place, speeds, colours, strict=True)
+        ]
+        return {"wav": torch.stack(rows) * gain}
 
-    def _crop(self, position: int) -> Tensor:
+    def _crop(self, position: int, samples: int) -> Tensor:
         starts = self.recordings.starts
         index = int(np.searchsorted(starts, position, "right")) - 1
         # Crops end with their recording, so those near the end begin earlier.
-        first = max(int(starts[index]), min(position, int(starts[index + 1]) - self.samples))
-        last = min(first + self.samples, int(starts[index + 1]))
+        first = max(int(starts[index]), min(position, int(starts[index + 1]) - samples))
+        last = min(first + samples, int(starts[index + 1]))
         wav = torch.from_numpy(self.recordings.samples[first:last].astype(np.float32) / _FULL_SCALE)
-        return torch.nn.functional.pad(wav, (0, self.samples - len(wav)))
+        return torch.nn.functional.pad(wav, (0, samples - len(wav)))
+
+    def _varied(self, position: int, speed: float, colour: Tensor) -> Tensor:
+        """A crop played at another speed and coloured, in one transform of the whole."""
+        taken = 64 * round(self.samples * speed / 64)  # a length that transforms quickly
+        wav = self._crop(position, taken)
+        ramp = torch.linspace(0, 1, 65)[1:]  # the transform takes the end to be followed by the beginning
+        wav[:64] *= ramp
+        wav[-64:] *= ramp.flip(0)
+        spectrum = torch.fft.rfft(wav)
+        gains = torch.nn.functional.interpolate(
+            colour[None, None], size=len(spectrum), mode="linear", align_corners=True
+        )[0, 0]
+        spectrum = spectrum * 10 ** (gains / 20)
+        return torch.fft.irfft(spectrum, n=self.samples) * (self.samples / taken)

@@ -171,7 +171,7 @@ class Training:
         self.command = command
         self.say = say if runs.first_rank() else lambda text: None
         self.system = make_system(settings, corpus.spec, resumes=resumes)
-        source = Crops(corpus.training, corpus.spec, self.system.crop_frames, self.system.gain_db)
+        source = Crops(corpus.training, corpus.spec, self.system.crop_frames, self.system.variety)
         self.monitor = Monitor(corpus, places.run)
         self.trainer = Trainer(
             self.system,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ...audio.mel import LogMel, MelSpec
 from ...config import Config
 from ...core.system import Batch, System
+from ..corpus import Variety
 
 
 class VocoderSystem(System):
@@ -30,8 +31,8 @@ class VocoderSystem(System):
         Plain arguments that build the generator again.
     crop_frames : int
         Length of the training crops.
-    gain_db : float
-        Crops are made louder or softer by up to this.
+    variety : Variety
+        How far crops are changed by chance.
     generator : nn.Module
         The generator.
     """
@@ -41,7 +42,7 @@ class VocoderSystem(System):
     net_name: str
     net_arguments: dict[str, Any]
     crop_frames: int
-    gain_db: float
+    variety: Variety
     generator: nn.Module
 
     def __init__(self, spec: MelSpec) -> None:

@@ -18,6 +18,7 @@ from ...core.objectives import OBJECTIVES
 from ...core.schedules import linear_decay, warm_up
 from ...core.system import Batch, Logits, OptimizerSpec, Phase, Progress, Scratch
 from ...core.tricks import feature_matching, judge
+from ..corpus import Variety
 from ..nets.discriminators import SpectrumDiscriminator, join
 from ..nets.magnitudes import Magnitudes
 from .base import VocoderSystem
@@ -31,7 +32,11 @@ class MagnitudeConfig(Config):
     layers: int = pydantic.Field(8, ge=1)
     reach: int = pydantic.Field(1, ge=0, le=6)  # frames that each layer looks ahead; 3 measured no better
     crop_frames: int = pydantic.Field(64, ge=16)
-    gain_db: float = pydantic.Field(10.0, ge=0)  # crops are made louder or softer by up to this
+    gain_db: float = pydantic.Field(10.0, ge=0)  # crops are made louder or softer by up to this, ...
+    speed: float = pydantic.Field(0.15, ge=0, lt=1)  # ... faster or slower by up to this share, ...
+    colour_db: float = pydantic.Field(
+        6.0, ge=0
+    )  # ... and bands of their spectrum louder or softer by up to this
     objective: str = "least_squares"
     adversarial: float = pydantic.Field(0.0, ge=0)  # weight; 0 is the regression alone
     compressed: float = pydantic.Field(2.0, ge=0)  # weight of the distance of magnitudes to the power of 0.3
@@ -71,7 +76,7 @@ class MagnitudeGAN(VocoderSystem):
         super().__init__(spec)
         self.config = config
         self.crop_frames = config.crop_frames
-        self.gain_db = config.gain_db
+        self.variety = Variety(config.gain_db, config.speed, config.colour_db)
         self.net_arguments = Magnitudes.arguments(spec) | {
             "dim": config.dim,
             "intermediate": config.intermediate,

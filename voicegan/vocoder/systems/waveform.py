@@ -21,6 +21,7 @@ from ...core.random import Draws
 from ...core.schedules import linear_decay, warm_up
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
 from ...core.tricks import feature_matching
+from ..corpus import Variety
 from ..losses import multi_resolution_stft
 from ..nets import NETS
 from ..nets.discriminators import Ensemble, MultiPeriod, MultiResolution
@@ -41,7 +42,11 @@ class WaveformConfig(Config):
     d_width: int = pydantic.Field(32, ge=1)  # 32 as published, 64 for random windows
     d_most: int = pydantic.Field(1024, ge=1)  # most channels of the periods' layers
     crop_frames: int = pydantic.Field(64, ge=16)
-    gain_db: float = pydantic.Field(6.0, ge=0)  # crops are made louder or softer by up to this
+    gain_db: float = pydantic.Field(6.0, ge=0)  # crops are made louder or softer by up to this, ...
+    speed: float = pydantic.Field(0.0, ge=0, lt=1)  # ... faster or slower by up to this share, ...
+    colour_db: float = pydantic.Field(
+        0.0, ge=0
+    )  # ... and bands of their spectrum louder or softer by up to this
     objective: str = "least_squares"
     mel: float = pydantic.Field(45.0, ge=0)  # L1 of the log-mels
     stft: float = pydantic.Field(1.0, ge=0)  # multi-resolution STFT distance
@@ -88,7 +93,7 @@ class WaveformGAN(VocoderSystem):
         super().__init__(spec)
         self.config = config
         self.crop_frames = config.crop_frames
-        self.gain_db = config.gain_db
+        self.variety = Variety(config.gain_db, config.speed, config.colour_db)
         self.net_name = config.net
         self.net_arguments = {"mels": spec.mels, **_from_contract(config.net, spec), **config.network}
         self.generator = NETS.get(config.net)(**self.net_arguments)
