@@ -93,3 +93,11 @@ def test_few_frames_and_silence(frames: int, level: float) -> None:
     for phases in (pghi(magnitudes, 32, 128, 128), rtpghi(magnitudes, 32, 128, 128, ahead=0)[0]):
         assert phases.shape == (frames, 65)
         assert np.isfinite(phases).all()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf"), -1.0])
+def test_whatever_goes_in_numbers_come_out(wrong: float) -> None:
+    magnitudes = np.random.default_rng(0).random((20, 65), np.float32)
+    magnitudes[3:6, 10:30] = wrong
+    assert np.isfinite(pghi(magnitudes, 32, 128, 128)).all()
+    assert np.isfinite(rtpghi(magnitudes, 32, 128, 128)[0]).all()

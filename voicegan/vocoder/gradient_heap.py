@@ -98,8 +98,8 @@ def rtpghi(
 
 
 def log_magnitudes(magnitudes: np.ndarray) -> np.ndarray:
-    """Natural logarithms (F, bins), float32, of magnitudes >= 0."""
-    return np.log(np.maximum(magnitudes, np.float32(1e-10)), dtype=np.float32)
+    """Natural logarithms (F, bins), float32, of magnitudes >= 0. What is not a number counts as nothing."""
+    return np.log(np.fmin(np.fmax(magnitudes, np.float32(1e-10)), np.float32(1e30)), dtype=np.float32)
 
 
 def gradients(
