@@ -33,7 +33,12 @@ class Monitor:
         longest = int(LONGEST_S * corpus.spec.sample_rate_hz)
         # Spread over the list, so that several folders or speakers are heard.
         chosen = np.unique(np.linspace(0, len(side) - 1, min(RECORDINGS, len(side))).round().astype(int))
-        self.wavs = [side.wav(int(index))[:longest] for index in chosen]
+        self.wavs = [side.wav(int(index), 0, longest) for index in chosen]
+        self.given: list[Tensor | None] = [None] * len(self.wavs)
+        if side.mels is not None:
+            frames = [corpus.spec.frames(len(wav)) for wav in self.wavs]
+            begun = (side.mels.mel(int(index), 0, most) for index, most in zip(chosen, frames, strict=True))
+            self.given = [torch.from_numpy(mel)[None] for mel in begun]
 
     def validate(self, system: System, progress: Progress, *, rehearsal: bool = False) -> dict[str, float]:
         """Measure the generator and draw a picture. ``rehearsal`` leaves no trace."""
@@ -42,18 +47,20 @@ class Monitor:
         vocoder = as_vocoder("this", spec, system.best("generator").eval()).to(device)
         log_mel = LogMel(spec).to(device)
         figures = []
-        for number, wav in enumerate(self.wavs):
-            mel: Tensor = log_mel(torch.from_numpy(wav)[None].to(device))
+        for number, (wav, given) in enumerate(zip(self.wavs, self.given, strict=True)):
+            mel: Tensor = (
+                log_mel(torch.from_numpy(wav)[None].to(device)) if given is None else given.to(device)
+            )
             copy = vocoder.synthesize(mel)[0].float().cpu().numpy()
             copy = np.pad(copy, (0, max(0, len(wav) - len(copy))))[: len(wav)]
             if number == 0 and not rehearsal:
-                self._picture(wav, copy, progress.step)
+                self._picture(wav, given, copy, progress.step)
             wav, copy = (resample(sound, spec.sample_rate_hz, RATE_HZ) for sound in (wav, copy))
             figures.append((stft_distance(wav, copy), mel_distance(wav, copy)))
         stft, mel_l1 = (float(value) for value in np.mean(figures, axis=0))
         return {"mr_stft": stft, "mel_l1": mel_l1, "score": stft}
 
-    def _picture(self, wav: np.ndarray, copy: np.ndarray, step: int) -> None:
+    def _picture(self, wav: np.ndarray, given: Tensor | None, copy: np.ndarray, step: int) -> None:
         from ..pictures import mel_picture
 
         spectra = LogMel(self.corpus.spec)
@@ -61,4 +68,6 @@ class Monitor:
             (name, spectra(torch.from_numpy(sound)[None])[0].numpy())
             for name, sound in (("recording", wav), ("copy", copy))
         ]
+        if given is not None:
+            rows.insert(1, ("given", given[0].numpy()))
         mel_picture(rows, self.folder / "samples" / f"{step:07d}.png")
