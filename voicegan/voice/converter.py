@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +14,7 @@ from ..audio.loudness import LevelMeter
 from ..audio.mel import LogMel
 from ..core.device import choose_device
 from ..errors import VoiceganError
-from .normaliser import FixedNormaliser, RunningNormaliser
+from .normaliser import denormalise, normaliser_for
 from .pack import Pack
 from .stream import LIVE, MEASURED, Stream, Timing, as_samples
 from .windows import windows_for
@@ -130,9 +131,11 @@ class Converter:
         context = getattr(self.generator, "context_frames", None)
         return Stream(
             log_mel=self._log_mel,
-            normalise=self._normaliser(),
+            normalise=normaliser_for(
+                self.pack.normaliser, self.statistics, self.spec.sample_rate_hz / self.spec.hop
+            ),
             windows=windows_for(self.generator, context, chosen.chunk_frames),
-            denormalise=self._denormalise,
+            denormalise=partial(denormalise, statistics=self.statistics),
             vocoder=vocoders.in_blocks(self.vocoder, min(chosen.chunk_frames, _MOST_VOCODED_FRAMES)),
             level_db=self.pack.level_db,
             rate=check_rate(rate),
@@ -141,15 +144,6 @@ class Converter:
             begin_db=begin_db,
             timing=chosen,
         )
-
-    def _normaliser(self) -> FixedNormaliser | RunningNormaliser:
-        mean, std = self.statistics["source.mean"], self.statistics["source.std"]
-        if self.pack.normaliser == "running":
-            return RunningNormaliser(mean, std, self.spec.sample_rate_hz / self.spec.hop)
-        return FixedNormaliser(mean, std)
-
-    def _denormalise(self, mel: Tensor) -> Tensor:
-        return mel * self.statistics["target.std"][:, None] + self.statistics["target.mean"][:, None]
 
     def _output_rate(self, rate: int, rate_out: int | str | None) -> int:
         if rate_out is None:

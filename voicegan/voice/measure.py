@@ -92,10 +92,7 @@ def measure(path: Path, rate_hz: int = RATE_HZ, hop: int = HOP) -> Measured:
     if not meter.samples or not len(wav):
         raise VoiceganError(f"{path} holds no samples", "Remove it or record it again.")
 
-    if (
-        abs(meter.dc) > 0.005
-    ):  # an offset is no sound; the mean of a clean recording is left, so zeros stay zeros
-        wav -= np.float32(meter.dc)
+    wav -= np.float32(_offset_in(meter.dc))
     active_db = max(float(loudness.active_level_db(wav, rate_hz)), -120.0)  # it is -inf for silence
     silent = min(meter.peak_db, active_db) < SILENT_DB
     levels = block_levels(wav, hop)
@@ -118,6 +115,16 @@ def measure(path: Path, rate_hz: int = RATE_HZ, hop: int = HOP) -> Measured:
         warnings=warnings,
     )
     return Measured(facts, wav, rate_hz, found)
+
+
+def constant_offset(wav: np.ndarray) -> float:
+    """The offset (DC) of samples (T,), T >= 1, that is taken out before anything hears them."""
+    return _offset_in(float(wav.mean(dtype=np.float64)))
+
+
+def _offset_in(mean: float) -> float:
+    """An offset is no sound; the mean of a clean recording is left, so zeros stay zeros."""
+    return mean if abs(mean) > 0.005 else 0.0
 
 
 def facts_of(path: Path, content_sha256: str) -> Facts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,19 @@ from torch import Tensor
 _PRIOR_S = 3.0  # how much speech the trained statistics weigh against what is heard
 _MEMORY_S = 30.0
 _PAUSE = -1.5  # frames that lie this many deviations under the mean, on average over the bands, are pauses
+
+
+def normaliser_for(
+    kind: str, statistics: Mapping[str, Tensor], frames_per_s: float
+) -> FixedNormaliser | RunningNormaliser:
+    """A voice's way into its generator's domain, for one sound. kind: "fixed" or "running", as its pack says."""
+    mean, std = statistics["source.mean"], statistics["source.std"]
+    return RunningNormaliser(mean, std, frames_per_s) if kind == "running" else FixedNormaliser(mean, std)
+
+
+def denormalise(mel: Tensor, statistics: Mapping[str, Tensor]) -> Tensor:
+    """What a generator made (M, f) to the target's log-mel."""
+    return mel * statistics["target.std"][:, None] + statistics["target.mean"][:, None]
 
 
 class FixedNormaliser:
