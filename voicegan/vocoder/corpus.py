@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ..config import Config
 from ..core.random import Draws
 from ..core.system import Batch
 from ..errors import VoiceganError
+from .given import GivenMels
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +61,29 @@ class Recordings:
         ``(N + 1,)`` first sample of each, and the number of samples in all.
     samples : ndarray
         ``(T,)`` int16, usually mapped from a file.
+    mels : GivenMels, optional
+        Log-mels to learn from instead of the recordings' own; the sound is then at their level.
     """
 
     paths: list[Path]
     starts: np.ndarray
     samples: np.ndarray
+    mels: GivenMels | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def wav(self, index: int) -> np.ndarray:
-        """One recording, float32 in [-1, 1]."""
-        return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / _FULL_SCALE
+    def wav(self, index: int, first: int = 0, last: int | None = None) -> np.ndarray:
+        """Samples ``first`` to ``last`` (one past, at most as many as there are) of one recording, float32.
+
+        They are in [-1, 1], unless mels are given that were taken of a louder sound.
+        """
+        begin, end = int(self.starts[index]), int(self.starts[index + 1])
+        stop = end if last is None else min(begin + last, end)
+        wav = self.samples[begin + first : stop].astype(np.float32) / _FULL_SCALE
+        if self.mels is None:
+            return wav
+        return (wav - np.float32(self.mels.offsets[index])) * np.float32(self.mels.gains[index])
 
     @property
     def samples_in_all(self) -> int:
@@ -86,6 +99,7 @@ class Corpus:
     training: Recordings
     held_out: Recordings
     refused: tuple[str, ...]  # a line for each file that was left out
+    through: tuple[tuple[str, str], ...] = ()  # name and hash of what gave mels for the recordings
 
     @property
     def minutes(self) -> float:
@@ -269,7 +283,8 @@ class Crops:
     """Batches of crops, each of one recording, changed by chance.
 
     A batch holds ``wav (B, (F - 1)·hop + n_fft)``: what F whole frames cover. A recording that is shorter is
-    continued by silence.
+    continued by silence. Where mels are given for the recordings, it also holds those F frames, ``mel (B, M, F)``;
+    such crops lie on the recordings' own grid of frames, and of what is varied only the gain can be followed.
 
     Parameters
     ----------
@@ -287,11 +302,18 @@ class Crops:
 
     def __init__(self, recordings: Recordings, spec: MelSpec, frames: int, variety: Variety) -> None:
         self.recordings, self.variety = recordings, variety
+        self.spec, self.frames = spec, frames
         self.samples = (frames - 1) * spec.hop + spec.n_fft
 
     def batch(self, draws: Draws) -> Batch:
         place = draws.integers("place", self.recordings.samples_in_all).tolist()
         gain = 10 ** ((2 * draws.uniform("gain", 1) - 1) * self.variety.gain_db / 20)
+        if self.recordings.mels is not None:
+            wavs, mels = zip(
+                *(self._with_mel(position, self.recordings.mels) for position in place), strict=True
+            )
+            louder = self.spec.expand(torch.stack(mels)) * gain[..., None] ** self.spec.power
+            return {"wav": torch.stack(wavs) * gain, "mel": self.spec.compress(louder)}
         if not self.variety.speed and not self.variety.colour_db:
             return {"wav": torch.stack([self._crop(position, self.samples) for position in place]) * gain}
         speeds = (1 + self.variety.speed) ** (2 * draws.uniform("speed", 1) - 1)
@@ -305,11 +327,32 @@ class Crops:
     def _crop(self, position: int, samples: int) -> Tensor:
         starts = self.recordings.starts
         index = int(np.searchsorted(starts, position, "right")) - 1
-        # Crops end with their recording, so those near the end begin earlier.
-        first = max(int(starts[index]), min(position, int(starts[index + 1]) - samples))
-        last = min(first + samples, int(starts[index + 1]))
+        begin, end = int(starts[index]), int(starts[index + 1])
+        # Every place where a crop fits is as likely as any other: none is pushed back from the recording's end.
+        first = begin + (position - begin) * max(1, end - begin - samples + 1) // (end - begin)
+        last = min(first + samples, end)
         wav = torch.from_numpy(self.recordings.samples[first:last].astype(np.float32) / _FULL_SCALE)
         return torch.nn.functional.pad(wav, (0, samples - len(wav)))
+
+    def _with_mel(self, position: int, given: GivenMels) -> tuple[Tensor, Tensor]:
+        """A crop from a whole frame on, and the mel that is given for its frames.
+
+        The first and the last frames of a recording, which are partly of what was put around it, are left out.
+        """
+        spec, starts = self.spec, self.recordings.starts
+        index = int(np.searchsorted(starts, position, "right")) - 1
+        length = int(starts[index + 1] - starts[index])
+        last = (length - self.samples + spec.pad_samples) // spec.hop
+        frame = max(
+            math.ceil(spec.pad_samples / spec.hop), min((position - int(starts[index])) // spec.hop, last)
+        )
+        first = frame * spec.hop - spec.pad_samples  # frame f covers n_fft samples from here on
+        wav = torch.from_numpy(self.recordings.wav(index, first, first + self.samples))
+        mel = torch.from_numpy(given.mel(index, frame, frame + self.frames))
+        return (
+            torch.nn.functional.pad(wav, (0, self.samples - len(wav))),
+            torch.nn.functional.pad(mel, (0, self.frames - mel.shape[1]), value=spec.floor),
+        )
 
     def _varied(self, position: int, speed: float, colour: Tensor) -> Tensor:
         """A crop played at another speed and coloured, in one transform of the whole."""

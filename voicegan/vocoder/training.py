@@ -25,6 +25,7 @@ from ..core.trainer import Outcome, Trainer, TrainerConfig
 from ..errors import VoiceganError
 from . import library, pack
 from .corpus import Corpus, CorpusConfig, Crops
+from .given import Through
 from .monitor import Monitor
 from .systems import SYSTEMS
 from .systems.base import VocoderSystem
@@ -40,6 +41,7 @@ class TrainingConfig(Config):
     corpus: CorpusConfig = CorpusConfig()
     trainer: TrainerConfig = TrainerConfig()
     start_from: str = ""  # name or path of a vocoder whose weights training begins with
+    through: tuple[str, ...] = ()  # names or paths of voices that the log-mels have passed through
     licences: tuple[str, ...] = ()  # of the recordings; written into the vocoder
 
     @pydantic.field_validator("system")
@@ -198,6 +200,7 @@ class Training:
                     "name": self.name,
                     "folders": [str(place.resolve()) for place in self.corpus.places],
                     "recordings": self.corpus.fingerprint,
+                    "through": [list(part) for part in self.corpus.through],
                     "command": self.command,
                     "settings": self.settings.model_dump(mode="json"),
                 },
@@ -224,7 +227,13 @@ class Training:
             + refused,
             f"system {self.settings.system}, network {self.system.net_name} of {size / 1e6:.2f} M parameters",
             f"{trainer.steps} steps of {trainer.batch}, seed {trainer.seed}",
+            *self._passed(),
         ]
+
+    def _passed(self) -> list[str]:
+        names = ", ".join(name for name, _ in self.corpus.through)
+        told = f"log-mels that have passed through {names}; speed and colour of the crops are not varied"
+        return [told] if names else []
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         corpus, settings = self.corpus, self.settings
@@ -239,6 +248,7 @@ class Training:
             "minutes": round(self.trainer.seconds / 60, 1),
             "command": self.command,
             "started_from": Path(settings.start_from).name,
+            "through": [name for name, _ in corpus.through],
             "data": {
                 "recordings": len(corpus.training),
                 "minutes": round(corpus.minutes, 1),
@@ -271,6 +281,23 @@ def require_same(plan: Mapping[str, Any], corpus: Corpus) -> None:
         )
 
 
+def require_same_parts(plan: Mapping[str, Any], through: Through | None) -> None:
+    """Raise VoiceganError when the log-mels of a run would no longer pass through the same voices."""
+    before = [tuple(part) for part in plan.get("through", [])]
+    now = list(through.parts) if through else []
+    if not plan or before == now:
+        return
+    if [name for name, _ in before] != [name for name, _ in now]:
+        raise VoiceganError(
+            f"this run has begun with mels through {', '.join(name for name, _ in before) or 'no voice'}",
+            "Leave --through out, or start a new run.",
+        )
+    changed = next(name for (name, old), (_, new) in zip(before, now, strict=True) if old != new)
+    raise VoiceganError(
+        f"the voice {changed} has changed since this run was begun", "Restore it, or start anew with --force."
+    )
+
+
 def require_free(places: Places) -> None:
     """Raise VoiceganError where the vocoder would have to replace something that is none."""
     folder = places.vocoder
@@ -287,6 +314,8 @@ def _card(name: str, facts: Mapping[str, Any], settings: TrainingConfig) -> str:
     figures = "\n".join(f"- {key}: {value:g}" for key, value in facts["validation"].items())
     licences = "\n".join(f"- {line}" for line in settings.licences) or "- not stated"
     started = f", started from {facts['started_from']}" if facts["started_from"] else ""
+    if facts["through"]:
+        started += f", on log-mels that have passed through the voices {', '.join(facts['through'])}"
     data = facts["data"]
     return f"""# {name}
 
