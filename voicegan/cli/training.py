@@ -45,7 +45,7 @@ class Asked:
 
         return first_rank() and not self.resume and not self.dry_run
 
-    def settings(self, plan: Mapping[str, Any], **more: str | None) -> dict[str, Any]:
+    def settings(self, plan: Mapping[str, Any], **more: str | list[str] | None) -> dict[str, Any]:
         """The plan's settings or the recipe's, under what the options say; ``more`` are settings by name."""
         from .. import config
 

@@ -1,0 +1,133 @@
+"""Voices one after another, from a recording to the log-mel that the last of them makes of it.
+
+slt's recordings through the voices bdl and slt are slt's again, as far as two conversions let them be: frame by frame
+beside the recording, and as blurred as whatever a converter gives to its vocoder. From such pairs a vocoder learns
+to make good what converters leave out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import storage
+from ..audio.loudness import LevelMeter
+from ..audio.mel import MelSpec
+from ..errors import VoiceganError
+from ..vocoder.given import Given, Through
+from .features import log_mel
+from .library import find_pack, installed
+from .measure import constant_offset
+from .normaliser import denormalise, normaliser_for
+from .pack import KIND, Pack
+from .stream import MEASURED, FixedGain
+from .windows import windows_for
+
+
+def spelled(names: Sequence[str]) -> tuple[str, ...]:
+    """Voices by name or path such that they mean the same from any folder."""
+    folders = [KIND.folder_at(name) for name in names]
+    return tuple(
+        str(folder.absolute()) if folder else name for name, folder in zip(names, folders, strict=True)
+    )
+
+
+def through(names: Sequence[str], spec: MelSpec, device: torch.device) -> Through:
+    """What a vocoder's corpus is told, of voices by name or path. Raises VoiceganError as the two below do."""
+    chain = Chain(find_chain(names), spec, device)
+    return Through(tuple((pack.name, _hash(pack)) for pack in chain.packs), chain)
+
+
+def find_chain(names: Sequence[str]) -> list[Pack]:
+    """The voices of these names or paths, each of which converts the speaker before it, and the first the last one's.
+
+    Raises VoiceganError for an unknown voice, and for one that was not trained to convert whoever comes before it.
+    """
+    speakers = [_speaker(name) for name in names]
+    try:
+        # Link by link, and last whether the first voice closes the circle.
+        links = {index: find_pack(names[index], speakers[index - 1]) for index in [*range(1, len(names)), 0]}
+        return [links[index] for index in range(len(names))]
+    except VoiceganError as fault:
+        raise VoiceganError(
+            f"recordings cannot pass through {', '.join(speakers)} and be themselves again: {fault.message}",
+            "Each voice has to convert the one before it, and the first one the last.",
+        ) from None
+
+
+def _speaker(name: str) -> str:
+    try:
+        return find_pack(name).name
+    except VoiceganError:
+        if any(pack.name == name for pack in installed()[0]):  # from several sources
+            return name
+        raise
+
+
+def _hash(pack: Pack) -> str:
+    """Of everything in a voice that changes what it makes of a mel."""
+    network = [pack.net, dict(pack.network), pack.normaliser, pack.level_db]
+    return storage.sha256(json.dumps([pack.sha256, *network], sort_keys=True).encode())
+
+
+class Chain:
+    """What comes out when a recording passes through voices: frame by frame, pauses and all.
+
+    The mels that go from one voice to the next, and those that come out, are what a vocoder would be given.
+
+    Parameters
+    ----------
+    packs : sequence of Pack
+        The voices, in order.
+    spec : MelSpec
+        The contract that all of them are to have.
+    device : torch.device
+        Where they work.
+
+    Raises VoiceganError for a voice of another contract.
+    """
+
+    def __init__(self, packs: Sequence[Pack], spec: MelSpec, device: torch.device) -> None:
+        for pack in packs:
+            pack.mel.require_same(spec, f"the voice {pack.name}", "this training")
+        self.packs, self.spec, self.device = list(packs), spec, device
+
+    @cached_property
+    def _built(self) -> list[tuple[nn.Module, dict[str, Tensor]]]:
+        """Not before the first recording: what is in the cache needs no voices."""
+        return [pack.build(self.device) for pack in self.packs]
+
+    def __call__(self, wav: np.ndarray) -> Given:
+        """A recording (T,) float32 at the contract's rate to what the last voice makes of it.
+
+        It is brought to the level that the first voice expects, as in a conversion; the mel has that of the last.
+        """
+        offset = constant_offset(wav)
+        meter = LevelMeter(self.spec.sample_rate_hz)
+        meter.push(wav)
+        level_db = self.packs[0].level_db
+        gain = float(FixedGain(meter.active_db, level_db).gain)
+        with torch.inference_mode():
+            mel = torch.from_numpy(log_mel((wav - np.float32(offset)) * np.float32(gain), self.spec))
+            mel = mel.to(self.device)
+            for pack, (generator, statistics) in zip(self.packs, self._built, strict=True):
+                between = 10 ** ((pack.level_db - level_db) / 20)
+                if between != 1:
+                    mel = self.spec.compress(self.spec.expand(mel) * between**self.spec.power)
+                gain, level_db = gain * between, pack.level_db
+                mel = self._converted(mel, pack, generator, statistics)
+        return Given(mel.cpu().numpy(), gain, offset)
+
+    def _converted(
+        self, mel: Tensor, pack: Pack, generator: nn.Module, statistics: dict[str, Tensor]
+    ) -> Tensor:
+        context = getattr(generator, "context_frames", None)
+        windows = windows_for(generator, context, MEASURED.chunk_frames)
+        normalise = normaliser_for(pack.normaliser, statistics, self.spec.sample_rate_hz / self.spec.hop)
+        frames = [windows.push(normalise(mel)), windows.flush()]
+        return self.spec.bounded(denormalise(torch.cat(frames, dim=1), statistics))
