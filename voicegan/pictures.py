@@ -90,6 +90,18 @@ def mel_picture(
     _save(canvas, path)
 
 
+def mel_png(mel: NDArray[np.floating], lo: float, hi: float) -> bytes:
+    """A log-mel (M, F) as a small PNG, a pixel for each value, low frequencies at the bottom; for pages that label it.
+
+    `lo` and `hi` are the values of the darkest and the lightest colour.
+    """
+    picture = _heat(np.asarray(mel, dtype=np.float64), lo, hi)
+    buffer = io.BytesIO()
+    # 64 colours are as many as an eye tells apart on this scale, and take a third of the room.
+    picture.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 def image_grid(images: NDArray[np.generic], path: Path, columns: int | None = None) -> None:
     """Write images (N, H, W) or (N, H, W, C), uint8 or floats in [0, 1], as a grid, first row first.
 

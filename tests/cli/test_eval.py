@@ -71,6 +71,29 @@ def test_finished_conversions_are_judged(folders: tuple[Path, Path], tmp_path: P
     assert figures["rows"]["source"]["summary"]["mcd_db"]["mean"] > 1.0
 
 
+def test_a_page_to_listen_to(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    low, high = folders
+    options = ("--converted", high, "--source", low, "--target", high)
+    run(*options, "--report", tmp_path / "out/r.html", "--report-limit", 2)
+    text = (tmp_path / "out/r.html").read_text()
+    assert (
+        text.count("<article") == 2 and text.count("<audio") == 8
+    )  # source, converted, target, through vocoder
+    assert text.count("<tr data-card") == 2 and "tune [1]" in text and "MCD, dB" in text
+    assert not list(tmp_path.glob("out/*/")) and str(tmp_path) not in text
+    with pytest.raises(VoiceganError, match="is a folder"):
+        run(*options, "--report", tmp_path)
+
+
+def test_a_page_of_other_sentences_shows_the_target_too(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    low, high = folders
+    for path in high.iterdir():
+        path.rename(path.with_name(f"other {path.name}"))
+    run("--converted", low, "--source", low, "--target", high, "--limit", 1, "--report", tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert "How the target sounds" in text and text.count("<article") == 2 and text.count("<audio") == 4
+
+
 def test_files_by_list_and_limit(folders: tuple[Path, Path], tmp_path: Path) -> None:
     low, high = folders
     (tmp_path / "kept aside.txt").write_text("# validation\ntune [1].wav\ntune [2].wav\n")

@@ -48,6 +48,16 @@ def test_the_table_and_the_figures(folder: Path):
     assert Path("kept/griffin-lim-live/bob b/s1.wav").is_file() and Path("p/ann/s0.png").is_file()
 
 
+def test_a_page_to_listen_to(folder: Path):
+    result = run("in", "--report", "r.html", "--report-limit", "1", "--limit", "1")
+    assert result.exit_code == 0, result.output
+    text = Path("r.html").read_text()
+    vocoders = text.count("<figure>") - 1
+    assert vocoders >= 1 and text.count("<article") == 1 and text.count("<audio") == 1 + vocoders
+    assert text.count("<tr data-card") == vocoders and "griffin-lim-live" in text and "MR-STFT" in text
+    assert "r.html: 1 recordings" in result.stderr
+
+
 def test_a_table_says_which_files_and_whose(folder: Path):
     Path("list.tsv").write_text("file\tspeaker\nann/s0.wav\tANN\nbob b/s1.wav\tBOB\n")
     assert read_listed(Path("list.tsv")) == {"ann/s0.wav": "ANN", "bob b/s1.wav": "BOB"}

@@ -42,6 +42,16 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--keep", type=FOLDER, metavar="DIR", help="Keep the converted and the resynthesised audio here."
 )
+@click.option(
+    "--report",
+    type=FOLDER,
+    metavar="OUT.html",
+    help="Write a page to listen to: one file, with all sounds in it.",
+)
+@click.option(
+    "--report-limit", type=click.IntRange(min=1), default=40, show_default=True, metavar="N",
+    help="Utterances to be heard in it, at most: from the worst to the best.",
+)  # fmt: skip
 def evaluate(
     voice: str | None,
     source: Path,
@@ -55,6 +65,8 @@ def evaluate(
     device: str,
     json_path: Path | None,
     keep: Path | None,
+    report: Path | None,
+    report_limit: int,
 ) -> None:
     """Judge a VOICE on recordings that it was not trained on.
 
@@ -73,6 +85,8 @@ def evaluate(
     from ..voice.api import load_voice
     from ..voice.evaluate import Settings
     from ..voice.evaluate import evaluate as judge
+    from ..voice.listening import write_report
+    from .listening import kept_for
     from .progress import counted
 
     names = read_names(files) if files else []
@@ -80,26 +94,30 @@ def evaluate(
     settings = (
         Settings(vocoder=converter.vocoder.name, mel=converter.spec) if converter else _of_vocoder(vocoder)
     )
-    with counted("judging") as progress:
-        result = judge(
-            source,
-            target,
-            convert=converter.convert if converter else None,
-            converted=converted,
-            names=names,
-            limit=limit,
-            transcripts=transcripts,
-            settings=settings,
-            keep=keep,
-            progress=progress,
-        )
-    if converter:
-        pack = converter.pack
-        result["voice"] = {"name": pack.name, "folder": str(pack.folder), "weights_sha256": pack.sha256}
-    click.echo(render(result))
-    if json_path:
-        storage.write_json(json_path, result)
-        click.echo(f"Written to {json_path}.", err=True)
+    with kept_for(report, keep) as kept:
+        with counted("judging") as progress:
+            result = judge(
+                source,
+                target,
+                convert=converter.convert if converter else None,
+                converted=converted,
+                names=names,
+                limit=limit,
+                transcripts=transcripts,
+                settings=settings,
+                keep=kept,
+                progress=progress,
+            )
+        if converter:
+            pack = converter.pack
+            result["voice"] = {"name": pack.name, "folder": str(pack.folder), "weights_sha256": pack.sha256}
+        click.echo(render(result))
+        if json_path:
+            storage.write_json(json_path, result)
+            click.echo(f"Written to {json_path}.", err=True)
+        if report and kept:
+            heard, size = write_report(result, kept, report, report_limit)
+            click.echo(f"Written to {report}: {heard} utterances, {size / 1e6:.1f} MB.", err=True)
 
 
 def _of_vocoder(name: str | None) -> Settings:

@@ -33,6 +33,16 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--pictures", type=FOLDER, metavar="DIR", help="Draw spectrograms of a recording of each speaker here."
 )
+@click.option(
+    "--report",
+    type=FOLDER,
+    metavar="OUT.html",
+    help="Write a page to listen to: one file, with all sounds in it.",
+)
+@click.option(
+    "--report-limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
+    help="Recordings to be heard in it, at most: from the worst to the best.",
+)  # fmt: skip
 def evaluate(
     folder: Path,
     vocoders: tuple[str, ...],
@@ -43,6 +53,8 @@ def evaluate(
     json_path: Path | None,
     keep: Path | None,
     pictures: Path | None,
+    report: Path | None,
+    report_limit: int,
 ) -> None:
     """Judge vocoders on the recordings in DIR, whose sub-folders are speakers.
 
@@ -62,24 +74,30 @@ def evaluate(
     from ..metrics.copy_table import render
     from ..metrics.plan import read_listed
     from ..vocoder.evaluate import evaluate as judge
+    from ..vocoder.listening import write_report
+    from .listening import kept_for
     from .progress import counted
 
     listed = read_listed(files) if files else {}
-    with counted("judging") as progress:
-        result = judge(
-            folder,
-            vocoders=vocoders,
-            mel=mel,
-            listed=listed,
-            limit=limit,
-            keep=keep,
-            pictures_to=pictures,
-            progress=progress,
-        )
-    click.echo(render(result, by_speaker))
-    if json_path:
-        storage.write_json(json_path, result)
-        click.echo(f"Written to {json_path}.", err=True)
+    with kept_for(report, keep) as kept:
+        with counted("judging") as progress:
+            result = judge(
+                folder,
+                vocoders=vocoders,
+                mel=mel,
+                listed=listed,
+                limit=limit,
+                keep=kept,
+                pictures_to=pictures,
+                progress=progress,
+            )
+        click.echo(render(result, by_speaker))
+        if json_path:
+            storage.write_json(json_path, result)
+            click.echo(f"Written to {json_path}.", err=True)
+        if report and kept:
+            heard, size = write_report(result, kept, report, report_limit)
+            click.echo(f"Written to {report}: {heard} recordings, {size / 1e6:.1f} MB.", err=True)
     for failed in result["failed"]:
         click.echo(f"error: {failed['error']}", err=True)
     if result["failed"]:

@@ -19,26 +19,51 @@ def render(result: Mapping[str, Any], by_speaker: bool = False) -> str:
     A line for each vocoder: means, and in brackets the mean of the worst speaker (of the worst recording, where there
     is one speaker only). With `by_speaker`, tables of the chief figures with a line for each speaker besides.
     """
-    rows = {row: entry["summary"] for row, entry in result["rows"].items()}
-    shown = [figure for figure in SHOWN if any(figure.key in summary for summary in rows.values())]
-    lines = [("", *(figure.title for figure in shown), "CPU s / s", "size")]
+    rows = _summaries(result)
+    text = in_columns(cells(result))
+    first, *rest = remarks(result)
+    text.append(first)
+    speakers = _speakers(rows)
+    if speakers:
+        text += _worst_speakers(rows, _shown(rows))
+    if by_speaker and speakers:
+        for figure in (one for one in _shown(rows) if one.key in OF_SPEAKERS):
+            text += ["", f"{figure.title} by speaker", *_by_speaker(figure, rows)]
+    return "\n".join(text + rest)
+
+
+def cells(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table's rows of cells, the first being the heading."""
+    rows = _summaries(result)
+    lines = [("", *(figure.title for figure in _shown(rows)), "CPU s / s", "size")]
     for row, summary in rows.items():
-        cells = (_cell(figure, summary) for figure in shown)
-        lines.append((row, *cells, *_costs(result["vocoders"].get(row))))
-    text = in_columns(lines)
-    speakers = max(len(summary.get("speakers", ())) for summary in rows.values())
+        values = (_cell(figure, summary) for figure in _shown(rows))
+        lines.append((row, *values, *_costs(result["vocoders"].get(row))))
+    return lines
+
+
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """What is to be said below the table: of what it is the mean, what was not measured, and notes."""
+    speakers = _speakers(_summaries(result))
     count, seconds = len(result["recordings"]), sum(one["seconds"] for one in result["recordings"])
     worst = "speaker" if speakers else "recording"
-    text.append(
-        f"Mean (worst {worst}) of {count} recordings, {seconds:.0f} s" + _of(speakers) + ", on one thread."
-    )
-    if speakers:
-        text += _worst_speakers(rows, shown)
-    if by_speaker and speakers:
-        for figure in (one for one in shown if one.key in OF_SPEAKERS):
-            text += ["", f"{figure.title} by speaker", *_by_speaker(figure, rows)]
-    text += [f"{measure}: {why}" for measure, why in result["missing"].items()]
-    return "\n".join(text + [f"Note: {note}" for note in result["notes"]])
+    return [
+        f"Mean (worst {worst}) of {count} recordings, {seconds:.0f} s" + _of(speakers) + ", on one thread.",
+        *(f"{measure}: {why}" for measure, why in result["missing"].items()),
+        *(f"Note: {note}" for note in result["notes"]),
+    ]
+
+
+def _summaries(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {row: entry["summary"] for row, entry in result["rows"].items()}
+
+
+def _shown(rows: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    return [figure for figure in SHOWN if any(figure.key in summary for summary in rows.values())]
+
+
+def _speakers(rows: Mapping[str, Mapping[str, Any]]) -> int:
+    return max(len(summary.get("speakers", ())) for summary in rows.values())
 
 
 def _of(speakers: int) -> str:

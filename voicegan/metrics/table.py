@@ -17,11 +17,14 @@ COLUMNS = {
 
 def render(result: Mapping[str, Any]) -> str:
     """The result of `voicegan.voice.evaluate.evaluate` as text: means, the worst utterance in brackets."""
+    (titles, *lines), below = cells(result), [below for _, below in COLUMNS.values()]
+    return "\n".join([*in_columns([titles, ("", *below), *lines]), *remarks(result)])
+
+
+def cells(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table's rows of cells, the first being the heading."""
     summaries = {row: result["rows"][row]["summary"] for row in COLUMNS}
-    lines = [
-        ("", *(title for title, _ in COLUMNS.values())),
-        ("", *(below for _, below in COLUMNS.values())),
-    ]
+    lines = [("", *(title for title, _ in COLUMNS.values()))]
     for figure in FIGURES:
         if figure.in_table and any(figure.key in summary for summary in summaries.values()):
             cells = (_cell(summary.get(figure.key), figure.digits) for summary in summaries.values())
@@ -29,9 +32,12 @@ def render(result: Mapping[str, Any]) -> str:
         if figure.key == "cosine_source":
             lines += _shares(summaries)
     counts = (str(summary["utterances"]) for summary in summaries.values())
-    lines.append(("utterances", *counts))
-    text = in_columns(lines)
-    text.append("Mean (worst utterance).")
+    return [*lines, ("utterances", *counts)]
+
+
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """What is to be said below the table: how long it took, what was not measured, and notes."""
+    text = ["Mean (worst utterance)."]
     if conversion := result.get("conversion"):
         ratio = conversion["seconds"] / max(conversion["audio_s"], 1e-9)
         text.append(
@@ -39,8 +45,7 @@ def render(result: Mapping[str, Any]) -> str:
             f"duration, on {conversion['threads']} threads."
         )
     text += [f"{measure}: {why}" for measure, why in result["missing"].items()]
-    text += [f"Note: {note}" for note in result["notes"]]
-    return "\n".join(text)
+    return text + [f"Note: {note}" for note in result["notes"]]
 
 
 def in_columns(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -141,6 +141,12 @@ def evaluate(
     }
 
 
+def kept_path(keep: Path, vocoder: str, name: str) -> Path:
+    """Where the copy of a recording is kept."""
+    # Of two runs the vocoders may be folders of one name; the path tells them apart.
+    return keep / vocoder.strip("/").replace("/", "_") / f"{name}.wav"
+
+
 def contenders(names: Sequence[str], mel: str = MEL, notes: list[str] | None = None) -> list[Contender]:
     """The vocoders that are named; without names, all that can make sound of the mels of a preset.
 
@@ -248,8 +254,7 @@ class _Evaluation:
 
     def _store(self, vocoder: str, name: str, wav: Floats, rate_hz: int) -> None:
         if self.keep:
-            # Of two runs the vocoders may be folders of one name; the path tells them apart.
-            path = self.keep / vocoder.strip("/").replace("/", "_") / f"{name}.wav"
+            path = kept_path(self.keep, vocoder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.Writer(path, rate_hz, format="wav") as writer:
                 writer.write(wav)
