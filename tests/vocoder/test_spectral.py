@@ -13,8 +13,9 @@ from voicegan.audio.mel import PRESETS, LogMel, MelSpec
 from voicegan.errors import VoiceganError
 from voicegan.metrics.copying import stft_distance
 from voicegan.vocoder.nets.magnitudes import Magnitudes
+from voicegan.vocoder.neural import require_fit
 from voicegan.vocoder.pack import as_vocoder, load_vocoder_pack, save_vocoder
-from voicegan.vocoder.spectral import SpectralVocoder, require_fit
+from voicegan.vocoder.spectral import SpectralVocoder
 
 SMALL = MelSpec(16000, 128, 128, 32, 20, 0.0, 8000.0)
 

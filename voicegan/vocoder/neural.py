@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .nets import VocoderNet
 
 WHOLE_BLOCK_FRAMES = 256  # where the whole mel is there: the context of a window is then small beside it
-_SMALL_BLOCK_FRAMES = 64  # up to this, a second thread is no help
+SMALL_BLOCK_FRAMES = 64  # up to this, a second thread is no help
 
 
 class NeuralVocoder(nn.Module):
@@ -149,7 +149,7 @@ class NeuralStream:
         return nn.functional.pad(wav[:, :wanted], (0, max(0, wanted - wav.shape[1])))
 
     def _threads(self) -> AbstractContextManager[None]:
-        return one_thread() if self.vocoder.block_frames <= _SMALL_BLOCK_FRAMES else nullcontext()
+        return one_thread() if self.vocoder.block_frames <= SMALL_BLOCK_FRAMES else nullcontext()
 
 
 def _in_a_row(hops: Tensor) -> Tensor:
@@ -157,21 +157,29 @@ def _in_a_row(hops: Tensor) -> Tensor:
     return hops.transpose(1, 2).reshape(len(hops), hops.shape[1] * hops.shape[2])
 
 
+def gives_magnitudes(net: nn.Module) -> bool:
+    """Whether a network leaves the phases to an algorithm."""
+    return getattr(net, "makes", "sound") == "magnitudes"
+
+
 def require_fit(net: nn.Module, spec: MelSpec, what: str) -> None:
-    """Raise VoiceganError unless the network takes mels of this contract and gives a hop of samples for each frame."""
+    """Raise VoiceganError unless the network takes mels of this contract and makes of each frame a hop of samples, or
+    the magnitudes of its spectrum.
+    """
     where = next(iter(net.parameters()), torch.zeros(0)).device
     frames = 3
     try:
         with torch.no_grad():
-            wav = net(torch.full((1, spec.mels, frames), spec.floor, device=where))
+            made = net(torch.full((1, spec.mels, frames), spec.floor, device=where))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise VoiceganError(
             f"{what} does not take mels of its contract, {spec.mels} bands: {reason}", "Correct the contract."
         ) from None
-    if tuple(wav.shape) != (1, frames * spec.hop):
+    expected = (1, spec.bins, frames) if gives_magnitudes(net) else (1, frames * spec.hop)
+    if tuple(made.shape) != expected:
         raise VoiceganError(
-            f"{what} makes {tuple(wav.shape)} of {frames} frames, where (1, {frames * spec.hop}) is expected by its "
-            f"contract, hop {spec.hop}",
+            f"{what} makes {tuple(made.shape)} of {frames} frames, where {expected} is expected by its contract, hop "
+            f"{spec.hop}, n_fft {spec.n_fft}",
             "Correct the contract.",
         )

@@ -74,6 +74,8 @@ class VocoderPack:
         """
         weights = KIND.read_weights(self.folder, self.sha256)
         net = KIND.build(self.folder, self.net, network_class(self.net), self.network, weights)
+        from .neural import require_fit
+
         require_fit(net, self.mel, f"the network of {self.folder}")
         return net.to(device)
 
@@ -94,22 +96,11 @@ def as_vocoder(name: str, mel: MelSpec, net: nn.Module) -> NeuralVocoder | Spect
 
     Raises VoiceganError for a network that does not fit the contract.
     """
-    from .neural import NeuralVocoder
+    from .neural import NeuralVocoder, gives_magnitudes
     from .spectral import SpectralVocoder
 
-    kind: type[NeuralVocoder | SpectralVocoder] = SpectralVocoder if _gives_magnitudes(net) else NeuralVocoder
+    kind: type[NeuralVocoder | SpectralVocoder] = SpectralVocoder if gives_magnitudes(net) else NeuralVocoder
     return kind(name, mel, net)
-
-
-def require_fit(net: nn.Module, mel: MelSpec, what: str) -> None:
-    """Raise VoiceganError unless the network takes mels of this contract and makes of them what it should."""
-    from . import neural, spectral
-
-    (spectral if _gives_magnitudes(net) else neural).require_fit(net, mel, what)
-
-
-def _gives_magnitudes(net: nn.Module) -> bool:
-    return getattr(net, "makes", "sound") == "magnitudes"
 
 
 def save_vocoder(
@@ -142,6 +133,8 @@ def save_vocoder(
     Raises VoiceganError for a name that is no file name, weights that are not finite or not those of the network, a
     network that does not fit the contract, or a `folder` that exists and is not a vocoder.
     """
+    from .neural import require_fit
+
     state = generator.state_dict()
     if differing := packs.differences(network_class(net)(**network).state_dict(), state):
         raise VoiceganError(

@@ -11,16 +11,14 @@ from torch import Tensor, nn
 from ..audio.mel import MelSpec
 from ..audio.threads import one_thread
 from ..core.windows import LocalWindows
-from ..errors import VoiceganError
 from .griffin_lim import GriffinLim
+from .neural import SMALL_BLOCK_FRAMES, WHOLE_BLOCK_FRAMES
 from .pack import LIVE_BLOCK_FRAMES
 
 if TYPE_CHECKING:
     from .nets.magnitudes import Magnitudes
 
-WHOLE_BLOCK_FRAMES = 256  # where the whole mel is there: the context of a window is then small beside it
 PHASE_BLOCK_FRAMES = 16  # settled at once, and as many ahead
-_SMALL_BLOCK_FRAMES = 64  # up to this, a second thread is no help
 ITERATIONS = 12  # twice for each frame; 32 are a little better (PESQ 3.53 where 12 give 3.46) and too slow
 FREE = 0.75  # how far Griffin-Lim may leave the network's magnitudes: 0.5 and 1 are a little worse
 FITS = 4  # steps that bring the network's magnitudes to the bands they were made of
@@ -43,8 +41,7 @@ class SpectralVocoder(nn.Module):
         How many frames the network makes at once: fewer come sooner and take longer to compute, because the context
         of each block is computed again.
 
-    Where a mel is at its floor the magnitudes are zero, whatever the network says. Raises VoiceganError for a network
-    that does not fit the contract.
+    Where a mel is at its floor the magnitudes are zero, whatever the network says.
     """
 
     def __init__(
@@ -144,24 +141,4 @@ class SpectralStream:
         return torch.cat(out, dim=1)
 
     def _threads(self) -> AbstractContextManager[None]:
-        return one_thread() if self.vocoder.block_frames <= _SMALL_BLOCK_FRAMES else nullcontext()
-
-
-def require_fit(net: nn.Module, spec: MelSpec, what: str) -> None:
-    """Raise VoiceganError unless the network takes mels of this contract and gives magnitudes of its spectra."""
-    where = next(iter(net.parameters()), torch.zeros(0)).device
-    frames = 3
-    try:
-        with torch.no_grad():
-            made = net(torch.full((1, spec.mels, frames), spec.floor, device=where))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise VoiceganError(
-            f"{what} does not take mels of its contract, {spec.mels} bands: {reason}", "Correct the contract."
-        ) from None
-    if tuple(made.shape) != (1, spec.bins, frames):
-        raise VoiceganError(
-            f"{what} makes {tuple(made.shape)} of {frames} frames, where (1, {spec.bins}, {frames}) is expected by its "
-            f"contract, n_fft {spec.n_fft}",
-            "Correct the contract.",
-        )
+        return one_thread() if self.vocoder.block_frames <= SMALL_BLOCK_FRAMES else nullcontext()

@@ -27,6 +27,7 @@ from . import library, pack
 from .corpus import Corpus, CorpusConfig, Crops
 from .given import Through
 from .monitor import Monitor
+from .neural import require_fit
 from .systems import SYSTEMS
 from .systems.base import VocoderSystem
 
@@ -102,7 +103,7 @@ def make_system(settings: TrainingConfig, spec: MelSpec, *, resumes: bool = Fals
         raise VoiceganError(
             f"the system {settings.system} cannot be built: {error}", "Correct model.network."
         ) from error
-    pack.require_fit(system.generator, spec, f"the network {system.net_name}")
+    require_fit(system.generator, spec, f"the network {system.net_name}")
     if settings.start_from and not resumes:
         _begin_with(system, library.find_vocoder(settings.start_from))
     return system

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voicegan.audio.mel import PRESETS, MelSpec, filterbank
 from voicegan.vocoder.nets.magnitudes import Magnitudes
-from voicegan.vocoder.spectral import require_fit
+from voicegan.vocoder.neural import require_fit
 
 MELS, BINS = 5, 9
 TINY = {"mels": MELS, "bins": BINS, "dim": 8, "intermediate": 12, "layers": 2}
