@@ -85,7 +85,7 @@ def with_mels(corpus: Corpus, through: Through, progress: Progress | None = None
 
 
 def _given(side: Recordings, spec: MelSpec, through: Through, progress: Progress | None) -> GivenMels:
-    content = hashlib.sha256(memoryview(np.ascontiguousarray(side.samples))).hexdigest()
+    content = hashlib.sha256(np.ascontiguousarray(side.samples).data).hexdigest()
     parts = [FORMAT, spec.to_dict(), through.parts, side.starts.tolist(), content]
     key = storage.sha256(json.dumps(parts).encode())[:24]
     values, index = (storage.cache_home() / "mels" / f"{key}{suffix}" for suffix in (".f16", ".json"))
