@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import soundfile
@@ -18,6 +19,7 @@ from voicegan.cli.eval import _of_vocoder as settings_of
 from voicegan.cli.eval import evaluate as command
 from voicegan.errors import VoiceganError
 from voicegan.metrics import judges
+from voicegan.metrics.world import WORLD
 from voicegan.vocoder.library import user_folder
 
 RATE = 16_000
@@ -28,7 +30,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     """Two speakers who hum the same three tunes, two semitones apart; no optional judge is installed."""
     monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path / "home"))
 
-    def missing(self: object) -> None:
+    def missing(self: object, *given: object) -> None:
         raise ModuleNotFoundError("No module named 'resemblyzer'")
 
     for judge in (judges.SpeakerJudge, judges.WordsJudge, judges.NaturalnessJudge):
@@ -92,6 +94,59 @@ def test_a_page_of_other_sentences_shows_the_target_too(folders: tuple[Path, Pat
     run("--converted", low, "--source", low, "--target", high, "--limit", 1, "--report", tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
     assert "How the target sounds" in text and text.count("<article") == 2 and text.count("<audio") == 4
+
+
+def test_the_distortion_that_others_publish_is_named_where_it_cannot_be_measured(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low, high = folders
+    options = ("--converted", high, "--source", low, "--target", high, "--limit", 1, "--mcd", "s3prl")
+    monkeypatch.setitem(sys.modules, "pyworld", None)  # as where it is not installed
+    out = run(*options)
+    assert "MCD as s3prl: not measured" in out and "pip install 'voicegan[world]'" in out
+
+
+def test_the_distortion_that_others_publish(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("pyworld")
+    low, high = folders
+    options = ("--converted", high, "--source", low, "--target", high, "--limit", 1)
+    run(*options, "--mcd", "s3prl", "--json", tmp_path / "f.json")
+    figures = json.loads((tmp_path / "f.json").read_text())
+    means = {row: entry["summary"].get("mcd_s3prl_db") for row, entry in figures["rows"].items()}
+    assert means["converted"]["mean"] == 0.0 and means["target"] is None
+    assert means["source"]["mean"] > 1.0 and means["copy-synthesis"]["mean"] > 0.0
+    assert (
+        figures["settings"]["mcd_s3prl"]["order"] == 39 and figures["settings"]["mcd_s3prl"]["alpha"] == 0.42
+    )
+    assert "mcd_db" in figures["rows"]["source"]["summary"]  # beside it, under a name of its own
+
+
+def test_every_distortion_can_be_chosen() -> None:
+    (option,) = (one for one in command.params if one.name == "distortion")
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == ["log-mel", *WORLD]
+
+
+def test_a_recogniser_of_ones_own(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jiwer")
+    low, high = folders
+    monkeypatch.undo()  # the words are judged this time
+    monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_ears.py").write_text(
+        "class Ears:\n    settings = {'recogniser': 'mine'}\n    def transcribe(self, wav): return 'Yes, well'\n"
+    )
+    options = ("--converted", high, "--source", low, "--target", high, "--limit", 1)
+    run(*options, "--recogniser", "my_ears:Ears", "--json", "f.json")
+    figures = json.loads(Path("f.json").read_text())
+    assert figures["settings"]["words"]["recogniser"] == "mine"
+    assert figures["rows"]["converted"]["utterances"][0]["understood"] == "yes well"
+    for name, words in (("ears", "names no recogniser"), ("no_ears:Ears", "No module"), ("json:dumps", "dumps"),
+                        ("io:StringIO", "no transcribe")):  # fmt: skip
+        with pytest.raises(VoiceganError, match=words):
+            run(*options, "--recogniser", name)
 
 
 def test_files_by_list_and_limit(folders: tuple[Path, Path], tmp_path: Path) -> None:

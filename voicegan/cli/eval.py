@@ -10,6 +10,7 @@ import click
 from ..errors import VoiceganError
 
 if TYPE_CHECKING:
+    from ..metrics.judges import Judges
     from ..voice.evaluate import Settings
 
 FOLDER = click.Path(path_type=Path)
@@ -31,6 +32,16 @@ FOLDER = click.Path(path_type=Path)
     help="What was said: a table (columns file and transcript) or text files. Looked for beside the "
     "recordings; without any, the recogniser's own text of the recording is the reference.",
 )
+@click.option(
+    "--recogniser", metavar="MODULE:NAME",
+    help="What writes down the speech, for CER and WER: your own Python class or function. [pocketsphinx]",
+)  # fmt: skip
+@click.option(
+    "--mcd", "distortion", type=click.Choice(["log-mel", "s3prl", "s3prl-24k"]), default="log-mel",
+    show_default=True,
+    help="s3prl: measure also the distortion of WORLD's envelopes that s3prl and the VCC publish, at 16 kHz, or at "
+    "their 24 kHz for recordings that have it.",
+)  # fmt: skip
 @click.option("--from", "speaker", metavar="NAME", help="The voice's source speaker, where it has several.")
 @click.option("--vocoder", metavar="NAME", help="Another vocoder than the voice's own.")
 @click.option(
@@ -60,6 +71,8 @@ def evaluate(
     files: Path | None,
     limit: int | None,
     transcripts: Path | None,
+    recogniser: str | None,
+    distortion: str,
     speaker: str | None,
     vocoder: str | None,
     device: str,
@@ -106,6 +119,7 @@ def evaluate(
                 transcripts=transcripts,
                 settings=settings,
                 keep=kept,
+                judges=_judges(recogniser, distortion),
                 progress=progress,
             )
         if converter:
@@ -118,6 +132,19 @@ def evaluate(
         if report and kept:
             heard, size = write_report(result, kept, report, report_limit)
             click.echo(f"Written to {report}: {heard} utterances, {size / 1e6:.1f} MB.", err=True)
+
+
+def _judges(recogniser: str | None, distortion: str) -> Judges:
+    from ..metrics.judges import Judges
+    from ..metrics.words import WordsJudge, find_recogniser
+    from ..metrics.world import WORLD, WorldJudge
+
+    chosen = find_recogniser(recogniser) if recogniser else None
+    world = WORLD.get(distortion)
+    return Judges(
+        words=lambda: WordsJudge(chosen),
+        world=(lambda: WorldJudge(world)) if world else None,
+    )
 
 
 def _of_vocoder(name: str | None) -> Settings:

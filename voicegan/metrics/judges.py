@@ -9,6 +9,7 @@ from .intrusive import PesqJudge, StoiJudge
 from .naturalness import NaturalnessJudge
 from .speaker import SpeakerJudge
 from .words import WordsJudge
+from .world import WorldJudge
 
 Judge = TypeVar("Judge")
 
@@ -17,6 +18,7 @@ WITH_THE_EXTRA = "pip install 'voicegan[eval]'"
 AND_RESEMBLYZER = f"{WITH_THE_EXTRA} && pip install --no-deps resemblyzer==0.1.4"
 # It has no ready-made builds: in the extra it would keep those without a compiler from all the other judges.
 WITH_PESQ = "pip install 'voicegan[pesq]' (needs a C compiler)"
+WITH_WORLD = "pip install 'voicegan[world]'"
 
 
 class OptionalJudges:
@@ -34,22 +36,32 @@ class OptionalJudges:
 
 
 class Judges(OptionalJudges):
-    """Speaker, words and naturalness; None where a judge's packages are missing, and `missing` says so."""
+    """Speaker, words and naturalness; None where a judge's packages are missing, and `missing` says so.
+
+    `world` is asked for besides: the distortion that others publish takes long.
+    """
 
     def __init__(
         self,
         speaker: Callable[[], SpeakerJudge] = SpeakerJudge,
         words: Callable[[], WordsJudge] = WordsJudge,
         naturalness: Callable[[], NaturalnessJudge] = NaturalnessJudge,
+        world: Callable[[], WorldJudge] | None = None,
     ) -> None:
         super().__init__()
         self.speaker = self._make(speaker, "speaker cosine", AND_RESEMBLYZER)
         self.words = self._make(words, "CER, WER", WITH_THE_EXTRA)
         self.naturalness = self._make(naturalness, "DNSMOS", WITH_THE_EXTRA)
+        self.world = self._make(world, "MCD as s3prl", WITH_WORLD) if world else None
 
     def settings(self) -> dict[str, Any]:
         """What each judge's answers depend on, by judge."""
-        judges = {"speaker": self.speaker, "words": self.words, "naturalness": self.naturalness}
+        judges = {
+            "speaker": self.speaker,
+            "words": self.words,
+            "naturalness": self.naturalness,
+            "mcd_s3prl": self.world,
+        }
         return {name: judge.settings for name, judge in judges.items() if judge}
 
 

@@ -26,6 +26,8 @@ F0_MIN_HZ, F0_MAX_HZ = 60.0, 500.0
 class Recording:
     """An utterance at 16 kHz: ``wav`` (T,), and its log-mel and pitch, made when first asked for.
 
+    ``original`` is the sound as it came, with its rate.
+
     Raises
     ------
     VoiceganError
@@ -33,6 +35,7 @@ class Recording:
     """
 
     def __init__(self, wav: Floats, rate_hz: int, settings: McdSettings = LOG_MEL) -> None:
+        self.original = wav, rate_hz
         self.wav = np.asarray(resample(np.asarray(wav, np.float32), rate_hz, RATE_HZ), np.float32)
         self.spec = PRESETS[settings.mel]
         self._settings = settings

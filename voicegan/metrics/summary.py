@@ -36,6 +36,7 @@ FIGURES = (
     Figure("dnsmos_bak", "DNSMOS background", "high", in_table=False),
     Figure("dnsmos_p808", "DNSMOS P.808", "high"),
     Figure("mcd_db", "MCD, dB", "low"),
+    Figure("mcd_s3prl_db", "MCD as s3prl, dB", "low"),
     Figure("f0_correlation", "F0 correlation", "high"),
     Figure("f0_rmse_hz", "F0 RMSE, Hz", "low", 1),
     Figure("f0_rmse_semitones", "F0 RMSE, semitones", "low"),

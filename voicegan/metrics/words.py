@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 import unicodedata
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import VoiceganError
 from .recall import Recall
 
 RATE_HZ = 16_000
@@ -22,6 +26,34 @@ class Recogniser(Protocol):
     settings: dict[str, object]
 
     def transcribe(self, wav: NDArray[np.floating]) -> str: ...
+
+
+def find_recogniser(name: str) -> Recogniser:
+    """The recogniser that ``MODULE:NAME`` makes when called without arguments; the module may lie in this folder.
+
+    Raises
+    ------
+    VoiceganError
+        There is no such module or name, it cannot be made, or it does not transcribe.
+    """
+    module, _, attribute = name.partition(":")
+    how = "Give MODULE:NAME of what makes, without arguments, an object with settings (a dict) and transcribe(samples)."
+    if not (module and attribute):
+        raise VoiceganError(f"{name} names no recogniser", how)
+    sys.path.append(str(Path.cwd()))
+    try:
+        made: Recogniser = getattr(importlib.import_module(module), attribute)()
+    except Exception as error:  # the user's own code may fail in any way
+        raise VoiceganError(
+            f"the recogniser {name} cannot be made ({type(error).__name__}: {error})", how
+        ) from error
+    finally:
+        sys.path.remove(str(Path.cwd()))
+    if not callable(getattr(made, "transcribe", None)) or not isinstance(
+        getattr(made, "settings", None), dict
+    ):
+        raise VoiceganError(f"the recogniser {name} has no settings or no transcribe", how)
+    return made
 
 
 class PocketSphinx:

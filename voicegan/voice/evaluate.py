@@ -41,6 +41,7 @@ ROWS = ("source", "converted", "copy-synthesis", "target")
 PACKAGES = (
     "numpy", "scipy", "torch", "numba", "soundfile", "soxr", "librosa",
     "resemblyzer", "webrtcvad-wheels", "pocketsphinx", "jiwer", "speechmos", "onnxruntime",
+    "pyworld", "pyworld-prebuilt",
 )  # fmt: skip
 # Pairs that are compared, matched and shuffled, to tell whether equal names mean equal sentences.
 PAIRS_TO_CHECK = 8
@@ -216,6 +217,8 @@ class _Evaluation:
             figures |= self.judges.naturalness.rate(heard.wav)
         if reference:
             figures |= compare(heard, reference, self.settings.mcd)
+            if self.judges.world:
+                figures["mcd_s3prl_db"] = self.judges.world.rate(heard, reference)
         if origin and origin is not heard:
             figures["f0_source_correlation"] = pitch_kept(heard, origin, self.settings.mcd)
         self.rows[row].append({key: round(v, 5) if isinstance(v, float) else v for key, v in figures.items()})
