@@ -187,7 +187,7 @@ def test_in_a_real_browser(page: Page, tmp_path: Path) -> None:
         [BROWSER or "", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=390,800", "--timeout=20000",
          "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
          "--virtual-time-budget=8000", path.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=150, check=True,
     )  # fmt: skip
     body = re.search(r"<body>(\{.*\})</body>", done.stdout, re.DOTALL)
     assert body, done.stdout[-2000:] + done.stderr[-2000:]

@@ -177,7 +177,7 @@ def _overview(page: Page, anchors: Mapping[str, str]) -> str:
         card = f' data-card="{anchors[name]}"' if name in anchors else ""
         lines.append(f"<tr{card}>{''.join(cells)}</tr>")
     return (
-        f'<div class="wide"><table class="overview"><thead><tr>{head}</tr></thead>'
+        f'<div class="wide tall"><table class="overview"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 

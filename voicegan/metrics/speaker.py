@@ -35,6 +35,7 @@ class SpeakerJudge:
             "encoder": f"resemblyzer {version('resemblyzer')}",
             "utterance": "its own preprocessing (level, long silences cut), 1.3 windows a second, mean, L2",
             "thresholds": list(ACCEPT_THRESHOLDS),
+            "accepted": "cosine to the target's centroid at or above the threshold (in s3prl: to its own reading)",
         }
 
     def embed(self, wav: Floats) -> Floats:
