@@ -73,7 +73,7 @@ def test_whole_sounds_are_what_streams_give() -> None:
     vocoder, mel = make(), mel_of(300 * 32)
     whole, streamed = vocoder.synthesize(mel)[0], run(vocoder, mel[0], [7, 0, 100])
     assert len(whole) == SMALL.samples(mel.shape[-1])
-    made = vocoder.magnitudes(mel)
+    made = vocoder.spectra(mel)
     windows = SpectralVocoder("v", SMALL, vocoder.net, block_frames=5).stream()._windows
     torch.testing.assert_close(
         torch.cat([windows.push(mel), windows.flush()], dim=-1), made, rtol=1e-4, atol=1e-6
@@ -113,8 +113,8 @@ def test_every_contract_is_spoken(preset: str) -> None:
 @pytest.mark.parametrize("block", [1, 4, 50])
 def test_samples_come_when_promised_and_what_is_held_is_bounded(block: int, reach: int) -> None:
     vocoder = make(reach=reach, iterations=0).in_blocks(block)
-    assert vocoder.lookahead_frames == block - 1 + 3 * reach + vocoder.griffin_lim.lookahead_frames
-    assert vocoder.context_frames == (3 * (6 - reach), 3 * reach + vocoder.griffin_lim.lookahead_frames)
+    assert vocoder.lookahead_frames == block - 1 + 3 * reach + vocoder.phases.lookahead_frames
+    assert vocoder.context_frames == (3 * (6 - reach), 3 * reach + vocoder.phases.lookahead_frames)
     stream, given, mel = vocoder.stream(), 0, mel_of(200 * 32)[0]
     for frame in range(1, 201):
         given += len(stream.push(mel[:, frame - 1 : frame]))
@@ -189,9 +189,9 @@ def test_true_magnitudes_give_the_sound_nearly_back() -> None:
 
     near, far = (
         stft_distance(wav[0, :15872].numpy(), vocoder.synthesize(mel_of(16000, spec))[0].numpy())
-        for vocoder in (SpectralVocoder("v", spec, Knowing()), make(spec, iterations=16))
+        for vocoder in (SpectralVocoder("v", spec, Knowing()), make(spec))
     )
-    assert near < 0.35 < 0.7 * far
+    assert near < 0.45 < 0.7 * far
 
 
 def test_it_is_kept_on_disk_and_found_as_what_it_is(tmp_path) -> None:

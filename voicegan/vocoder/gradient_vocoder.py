@@ -22,8 +22,8 @@ class GradientHeap(GriffinLim):
     Measured on speech from 80 bands at 16 kHz, it sounds (PESQ) as good as many iterations of Griffin-Lim that begin
     elsewhere; more of them bring the magnitudes nearer to those asked for, and the sound no further.
 
-    iterations: of Griffin-Lim, per window. block_frames, ahead_frames, inverse, silent: as in `GriffinLim`. guide:
-    makes of frames (B, C, F) factors (B, bins, F) on the magnitudes for the gradient; by default `Harmonics` of
+    iterations: of Griffin-Lim, per window. block_frames, ahead_frames, free, inverse, silent: as in `GriffinLim`.
+    guide: makes of frames (B, C, F) factors (B, bins, F) on the magnitudes for the gradient; by default `Harmonics` of
     mels, and nothing where `inverse` takes something else.
     """
 
@@ -36,11 +36,14 @@ class GradientHeap(GriffinLim):
         block_frames: int = 16,
         ahead_frames: int = 16,
         *,
+        free: float = 1.0,
         inverse: nn.Module | None = None,
         silent: float | None = None,
         guide: nn.Module | None = None,
     ) -> None:
-        super().__init__(spec, iterations, 0.0, block_frames, ahead_frames, inverse=inverse, silent=silent)
+        super().__init__(
+            spec, iterations, 0.0, block_frames, ahead_frames, free=free, inverse=inverse, silent=silent
+        )
         self.guide = Harmonics(spec) if inverse is None and guide is None else guide
 
     def synthesize(self, mel: Tensor) -> Tensor:
