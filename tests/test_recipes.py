@@ -74,3 +74,10 @@ def test_recipe_has_a_page_with_its_command_and_figures(recipe):
     page = (recipe.parent / "README.md").read_text()
     assert f"voicegan train --config recipes/voice/{recipe.parent.name}/recipe.toml" in page
     assert "voicegan eval" in page
+
+
+@pytest.mark.parametrize("recipe", VOCODER_RECIPES, ids=lambda path: path.parent.name)
+def test_vocoder_recipe_has_a_page_with_its_command_and_figures(recipe):
+    page = (recipe.parent / "README.md").read_text()
+    assert f"--config recipes/vocoder/{recipe.parent.name}/recipe.toml" in page
+    assert "voicegan vocoder eval" in page and "PESQ" in page
