@@ -1,0 +1,43 @@
+"""The bundled judge knows its digits; a new one is the same each time it is trained, saved and read."""
+
+import pytest
+import torch
+
+from voicegan.errors import VoiceganError
+from voicegan.image.data import load
+from voicegan.image.judge import accuracy_of, load_judge, save_judge, train_judge
+from voicegan.image.metrics import frechet_distance
+
+
+def test_the_bundled_judge_is_as_good_as_its_card_says():
+    judge, digits = load_judge("digits"), load("digits")
+    assert judge.accuracy > 0.97
+    assert accuracy_of(judge, digits.test) == pytest.approx(judge.accuracy, abs=0.005)
+    # Sizes that repeat pixels, and colour, are judged as the originals.
+    features, logits = judge(digits.test.floats())
+    large, _ = judge(digits.test.resized(32).with_channels(3).floats())
+    assert features.shape == (597, 64) and logits.shape == (597, 10)
+    assert torch.allclose(features, large, atol=1e-3)
+
+
+def test_noise_is_far_from_digits_and_digits_are_near():
+    judge, digits = load_judge("digits"), load("digits")
+    train, test = (judge(part.floats())[0] for part in (digits.train, digits.test))
+    noise = judge(torch.rand(597, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1)[0]
+    assert frechet_distance(train, noise) > 10 * frechet_distance(train, test)
+
+
+def test_a_judge_is_trained_saved_and_read_alike(tmp_path):
+    digits = load("digits")
+    one, two = (train_judge(digits, steps=3, batch=8, width=4, features=8) for _ in range(2))
+    images = digits.test.floats()[:5]
+    assert torch.equal(one(images)[1], two(images)[1])
+    save_judge(tmp_path / "j", one, "a card")
+    read = load_judge(tmp_path / "j")
+    assert read.classes == one.classes and read.accuracy == one.accuracy
+    assert torch.allclose(read(images)[1], one(images)[1], atol=0.02)
+
+
+def test_an_unknown_judge_is_named():
+    with pytest.raises(VoiceganError, match="there is no judge"):
+        load_judge("nobody")
