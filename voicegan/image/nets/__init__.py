@@ -1,0 +1,29 @@
+"""Networks of the image family. Importing this imports no torch.
+
+Those of the table ``GENERATORS`` are built from ``inputs``, ``shape``, ``width`` and ``bounded`` and turn latent
+vectors ``(B, inputs)`` into samples ``(B, *shape)``, in [-1, 1] where they are ``bounded``, any numbers otherwise.
+
+Those of the table ``DISCRIMINATORS`` are built from ``shape``, ``width``, ``norm``, ``conditions`` and ``heads``.
+They turn samples, and conditions ``(B, conditions)`` where they know any, into ``Logits``: one score ``(B, 1)``,
+the features before it, and a linear output on those features for each of ``heads`` (name to size).
+"""
+
+from __future__ import annotations
+
+from ...core.registry import Registry
+
+GENERATORS = Registry(
+    "image generator",
+    {
+        "mlp": ("voicegan.image.nets.mlp:MLPGenerator", "two hidden layers; any shape, also points"),
+        "dcgan": ("voicegan.image.nets.dcgan:ConvGenerator", "transposed convolutions, batch norm"),
+    },
+)
+
+DISCRIMINATORS = Registry(
+    "image discriminator",
+    {
+        "mlp": ("voicegan.image.nets.mlp:MLPDiscriminator", "two hidden layers; any shape, also points"),
+        "dcgan": ("voicegan.image.nets.dcgan:ConvDiscriminator", "strided convolutions"),
+    },
+)
