@@ -1,0 +1,221 @@
+"""What each paper says of its system, looked for in the system itself."""
+
+import math
+from pathlib import Path
+
+import pydantic
+import pytest
+import torch
+from image.shapes import SHAPE, a_batch, made, trainer
+from torch import nn
+from torch.nn.utils import parametrize
+
+from voicegan.core.system import Logits, Phase, Progress
+from voicegan.image.systems import SYSTEMS
+
+START = Progress(0, 10)
+
+
+class Linear(nn.Module):
+    """A critic that is linear: its gradient is its weight everywhere. It remembers what it was shown."""
+
+    def __init__(self, slope: float, score: float = 0.0) -> None:
+        super().__init__()
+        self.score = score
+        self.weight = nn.Parameter(torch.full((math.prod(SHAPE),), slope))
+        self.shown: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> Logits:
+        self.shown.append(x.detach().clone())
+        return Logits((x.flatten(1) @ self.weight[:, None] + self.score,))
+
+
+class Flat(nn.Module):
+    """A critic that says the same number of everything."""
+
+    def __init__(self, score: float) -> None:
+        super().__init__()
+        self.score = nn.Parameter(torch.tensor(score))
+
+    def forward(self, x: torch.Tensor) -> Logits:
+        return Logits((self.score + 0.0 * x.flatten(1).sum(1, keepdim=True),))
+
+
+@pytest.mark.parametrize("name", SYSTEMS.names())
+def test_the_discriminators_loss_does_not_reach_the_generator(name: str) -> None:
+    """Also where nobody has frozen it."""
+    system = made(name).train()
+    batch, scratch = a_batch()
+    loss = sum(system.discriminator_loss(batch, scratch, START).values())
+    loss.backward()
+    assert all(p.grad is None or not p.grad.any() for p in system.g.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in system.d.parameters())
+
+
+@pytest.mark.parametrize("name", SYSTEMS.names())
+def test_fakes_are_made_once_a_batch(name: str) -> None:
+    system = made(name).train()
+    passes = []
+    system.g.register_forward_hook(lambda *_: passes.append(1))
+    batch, scratch = a_batch()
+    for phase in system.phases(START):
+        phase.loss(batch, scratch, START)
+        scratch.detach()
+    assert len(passes) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "d", "g"),
+    [
+        ("gan", {"objective": "minimax"}, (1, 1), "saturating"),
+        ("gan", {}, (1, 1), "certain"),
+        ("dcgan", {}, (1, 1), "certain"),
+        ("dragan", {"penalty": 0.0}, (1, 1), "certain"),
+    ],
+)
+def test_values_of_the_first_game(name: str, config: dict[str, object], d: tuple[int, int], g: str) -> None:
+    """Eq. 1 where D says 0.8 of everything."""
+    system = made(name, **config)
+    system.d = Flat(math.log(0.8 / 0.2))
+    batch, scratch = a_batch()
+    judged = system.discriminator_loss(batch, scratch, START)["adversarial"].item()
+    assert judged == pytest.approx(-d[0] * math.log(0.8) - d[1] * math.log(0.2), rel=1e-5)
+    paid = system.generator_loss(batch, scratch, START)["adversarial"].item()
+    assert paid == pytest.approx(math.log(0.2) if g == "saturating" else -math.log(0.8), rel=1e-5)
+
+
+def test_where_d_is_sure_only_the_non_saturating_generator_learns() -> None:
+    steep = {}
+    for objective in ("minimax", "non_saturating"):
+        system = made("gan", objective=objective)
+        system.d = Linear(0.01, score=-12.0)
+        sum(system.generator_loss(*a_batch(), START).values()).backward()
+        steep[objective] = sum(p.grad.norm() for p in system.g.parameters()).item()
+    assert steep["non_saturating"] > 1000 * steep["minimax"] > 0
+
+
+def test_least_squares_have_the_labels_of_the_config() -> None:
+    system = made("lsgan", a=-1.0, b=1.0, c=0.0)
+    system.d = Flat(0.5)
+    batch, scratch = a_batch()
+    assert system.discriminator_loss(batch, scratch, START)["adversarial"].item() == pytest.approx(
+        0.25 + 2.25
+    )
+    assert system.generator_loss(batch, scratch, START)["adversarial"].item() == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan-gp"])
+def test_critic_sees_five_batches_a_step(name: str, tmp_path: Path) -> None:
+    system = made(name, d_norm="none", penalty=0.0) if name == "wgan-gp" else made(name, d_norm="none")
+    system.d = Linear(0.005)
+    run = trainer(system, tmp_path, steps=1)
+    run.train_step()
+    # Only bars are bright in every sample.
+    real = [x for x in system.d.shown if x.flatten(1).amax(1).min() > 0.75]
+    assert len(real) == SYSTEMS.get(name).Config().d_repeats == 5
+    assert all(not torch.equal(x, y) for i, x in enumerate(real) for y in real[:i])
+    repeats = {phase.name: phase.repeats for phase in system.phases(START)}
+    assert repeats == {"g": 1, "d": 5}
+
+
+def test_wasserstein_terms_are_means_of_scores() -> None:
+    system = made("wgan")
+    system.d = Linear(0.1)
+    batch, scratch = a_batch()
+    losses = system.discriminator_loss(batch, scratch, START), system.generator_loss(batch, scratch, START)
+    real, fake = 0.1 * batch["image"].flatten(1).sum(1).mean(), 0.1 * scratch["fake"].flatten(1).sum(1).mean()
+    torch.testing.assert_close(losses[0]["adversarial"], fake - real)
+    torch.testing.assert_close(losses[1]["adversarial"], -fake)
+
+
+def test_weights_of_the_critic_are_clipped_after_each_update(tmp_path: Path) -> None:
+    system = made("wgan", clip=0.003, lr_d=0.1)
+    run = trainer(system, tmp_path)
+    largest = []
+    (generator, critic) = system.phases(START)
+    assert not generator.after and len(critic.after) == 1
+    system.d.register_forward_pre_hook(
+        lambda d, _: largest.append(max(p.abs().max().item() for p in d.parameters()))
+    )
+    run.train_step()
+    assert len(largest) == 1 + 5 * 2  # the generator's, and real and fake of each update
+    assert max(largest[3:]) <= 0.003 + 1e-9 < largest[0]
+    assert any(p.abs().max() > 0.003 for p in system.g.parameters())
+    assert type(run.optimizers["d"]) is type(run.optimizers["g"]) is torch.optim.RMSprop
+
+
+def test_gradient_penalty_is_its_closed_form_on_a_linear_critic() -> None:
+    system = made("wgan-gp", penalty=10.0)
+    system.d = Linear(0.25)  # the norm of its gradient is 0.25 · √64 = 2
+    terms = system.discriminator_loss(*a_batch(), START)
+    assert terms["penalty"].item() == pytest.approx(10.0 * (2.0 - 1.0) ** 2, rel=1e-5)
+    terms["penalty"].backward()
+    # d/dw 10 (‖w‖ - 1)² = 20 (‖w‖ - 1) w / ‖w‖
+    torch.testing.assert_close(system.d.weight.grad, torch.full((64,), 20 * 0.25 / 2))
+
+
+def test_gradient_penalty_lies_between_real_and_fake_with_a_mix_for_each_sample() -> None:
+    system = made("wgan-gp")
+    system.d = Linear(0.1)
+    batch, scratch = a_batch()
+    system.discriminator_loss(batch, scratch, START)
+    between = system.d.shown[-1]
+    real, fake = batch["image"].flatten(1), scratch["fake"].detach().flatten(1)
+    share = (between.flatten(1) - fake) / (real - fake)
+    spread = share.amax(1) - share.amin(1)
+    assert spread.max() < 1e-3 and share.min() >= 0 and share.max() <= 1
+    assert share.mean(1).std() > 0.05
+
+
+def test_dragan_penalises_around_real_data_alone() -> None:
+    """What the generator makes does not change it, and what is perturbed lies about the data."""
+    penalties, around = [], []
+    for seed in (0, 1):
+        system = made("dragan", seed=seed, scale=0.5)
+        torch.manual_seed(5)
+        system.d = made("dragan").d
+        shown = []
+        system.d.register_forward_pre_hook(lambda d, inputs, shown=shown: shown.append(inputs[0].detach()))
+        batch, scratch = a_batch()
+        penalties.append(system.discriminator_loss(batch, scratch, START)["penalty"].item())
+        around.append((shown[-1] - batch["image"]) / batch["image"].std(correction=0))
+    assert penalties[0] == penalties[1] > 0
+    assert around[0].std().item() == pytest.approx(0.5, rel=0.15)
+    system = made("dragan", penalty=10.0)
+    system.d = Linear(0.25)
+    penalty = system.discriminator_loss(*a_batch(), START)["penalty"].item()
+    assert penalty == pytest.approx(10.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "dragan"])
+def test_batch_norm_is_refused_where_gradients_are_penalised(name: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match="mixes the samples"):
+        SYSTEMS.get(name).Config(d_norm="batch")
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in made(name).d.modules())
+
+
+def test_spectral_norms_are_one_while_it_trains(tmp_path: Path) -> None:
+    system = made("sngan", width=8, lr_d=1e-3)
+    run = trainer(system, tmp_path, steps=60)
+    for _ in range(60):
+        run.train_step()
+    norms = [
+        torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item()
+        for layer in system.d.eval().modules()
+        if isinstance(layer, (nn.Linear, nn.Conv2d))
+    ]
+    assert len(norms) == 3 and norms == pytest.approx([1.0] * 3, abs=0.1)
+    assert not any(parametrize.is_parametrized(layer) for layer in system.g.modules())
+
+
+def test_hinge_leaves_alone_what_is_beyond_the_margin() -> None:
+    system = made("sngan")
+    system.d = Flat(2.0)
+    batch, scratch = a_batch()
+    assert system.discriminator_loss(batch, scratch, START)["adversarial"].item() == pytest.approx(0.0 + 3.0)
+    assert system.generator_loss(batch, scratch, START)["adversarial"].item() == pytest.approx(-2.0)
+
+
+def test_a_phase_is_plain_data() -> None:
+    for name in SYSTEMS:
+        assert all(isinstance(phase, Phase) for phase in made(name).phases(START))

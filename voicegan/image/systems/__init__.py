@@ -1,0 +1,30 @@
+"""The image family, one short file for each system. Importing this imports no torch."""
+
+from __future__ import annotations
+
+from ...core.registry import Registry
+
+SYSTEMS = Registry(
+    "image system",
+    {
+        "gan": (
+            "voicegan.image.systems.gan:GAN",
+            "Goodfellow et al. 2014: fully connected; minimax or non-saturating",
+        ),
+        "dcgan": (
+            "voicegan.image.systems.dcgan:DCGAN",
+            "Radford et al. 2015: strided convolutions, batch norm",
+        ),
+        "lsgan": ("voicegan.image.systems.lsgan:LSGAN", "Mao et al. 2017: least squares"),
+        "wgan": ("voicegan.image.systems.wgan:WGAN", "Arjovsky et al. 2017: a critic with clipped weights"),
+        "wgan-gp": (
+            "voicegan.image.systems.wgan_gp:WGANGP",
+            "Gulrajani et al. 2017: a critic with a penalty on its gradient",
+        ),
+        "dragan": (
+            "voicegan.image.systems.dragan:DRAGAN",
+            "Kodali et al. 2017: a penalty on the gradient around real data",
+        ),
+        "sngan": ("voicegan.image.systems.sngan:SNGAN", "Miyato et al. 2018: spectral norm, hinge loss"),
+    },
+)

@@ -1,0 +1,212 @@
+"""What every image system has, besides being a system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import pydantic
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...config import Config
+from ...core.random import Draws
+from ...core.system import OptimizerSpec, Phase, Progress, Scratch, System
+from ...errors import VoiceganError
+from ..nets import DISCRIMINATORS, GENERATORS
+
+
+class ImageSystem(System):
+    """A system that learns to make samples: pictures, or points of a toy density.
+
+    A subclass is built as ``Kind(image_shape, classes, config)`` with an instance of its ``Config``. Its batches
+    hold ``image`` (B, \\*image_shape) in [-1, 1] and, where the data has labels, ``label`` (B,) in int64.
+
+    Parameters
+    ----------
+    image_shape : sequence of int
+        ``(C, H, W)``, or ``(2,)`` for points.
+    classes : int
+        Classes of the data; 0 where it has no labels.
+    config : Config
+        Hyper-parameters.
+
+    Attributes
+    ----------
+    Config : type
+        The system's settings.
+    trainer_defaults : dict
+        Steps and batch size where nobody says otherwise.
+    conditional : bool
+        Whether samples can be asked for by class.
+    g : nn.Module
+        The generator, from latent vectors to samples.
+    """
+
+    Config: ClassVar[type[Config]]
+    trainer_defaults: ClassVar[dict[str, Any]]
+    conditional: ClassVar[bool] = False
+    g: nn.Module
+
+    def __init__(self, image_shape: Sequence[int], classes: int) -> None:
+        super().__init__()
+        self.image_shape, self.classes = tuple(image_shape), classes
+        if self.conditional and classes < 2:
+            raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
+
+    def latents(self, draws: Draws, labels: Tensor | None = None) -> Tensor:
+        """What the generator makes samples of, one row for each of ``draws`` and, where given, of ``labels``."""
+        raise NotImplementedError
+
+    def finish(self, generated: Tensor, draws: Draws) -> Tensor:
+        """From what the generator gives to samples in [-1, 1]; here they are the same."""
+        return generated
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, at_once: int = 256) -> Tensor:
+        """Make samples with the generator that is best outside training.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        seed : int
+            Sample i depends on the seed and on i alone, not on ``n``.
+        labels : Tensor, optional
+            ``(n,)``, int64: the classes asked for; drawn at random where a conditional system is not told.
+        at_once : int
+            Samples in one pass.
+
+        Returns
+        -------
+        Tensor
+            ``(n, *image_shape)`` in [-1, 1], float32.
+
+        Raises
+        ------
+        VoiceganError
+            Labels are given to a system that knows none, or do not fit.
+        """
+        self._require_fitting(labels, n)
+        generator = self.best("g")
+        device = next(generator.parameters()).device
+        was_training = generator.training
+        generator.eval()
+        made = []
+        for start in range(0, n, at_once):
+            rows = range(start, min(n, start + at_once))
+            draws = Draws(seed, 0, 0, rows, device)
+            asked = None if labels is None else labels[rows.start : rows.stop].to(device)
+            made.append(self.finish(generator(self.latents(draws, asked)), draws).float())
+        generator.train(was_training)
+        return torch.cat(made) if made else torch.empty(0, *self.image_shape, device=device)
+
+    def _require_fitting(self, labels: Tensor | None, n: int) -> None:
+        if labels is None:
+            return
+        if not self.conditional:
+            raise VoiceganError("this system knows no classes", "Leave the labels away.")
+        if labels.shape != (n,) or (n and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes):
+            raise VoiceganError(f"need {n} labels from 0 to {self.classes - 1}", "Ask for other classes.")
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """Labels (B,) to (B, classes) in float32."""
+        return F.one_hot(labels, self.classes).float()
+
+    def labels_for(self, draws: Draws, labels: Tensor | None) -> Tensor:
+        """The labels given, or random ones."""
+        return draws.integers("label", self.classes) if labels is None else labels
+
+
+class AdversarialConfig(Config):
+    """Hyper-parameters that all systems of one generator and one discriminator have."""
+
+    net: Literal["mlp", "dcgan"] = "dcgan"
+    latent: int = pydantic.Field(64, ge=1)
+    width: int = pydantic.Field(32, ge=1)  # hidden units (mlp), or channels at the finest size (dcgan)
+    d_norm: Literal["none", "layer", "batch"] = "batch"  # within the discriminator
+    lr_g: float = pydantic.Field(2e-4, gt=0)
+    lr_d: float = pydantic.Field(2e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminator in each step
+    half_life: float | None = pydantic.Field(
+        None, gt=0
+    )  # of an averaged generator, in samples; None: not kept
+
+
+def unmixed(norm: str) -> str:
+    """Refuse batch norm where a penalty needs the gradient of each sample by itself."""
+    if norm == "batch":
+        raise ValueError("none or layer: batch norm mixes the samples whose gradients are penalised")
+    return norm
+
+
+class AdversarialSystem(ImageSystem):
+    """One generator against one discriminator. What each of them minimises is the subclass's to say.
+
+    Attributes
+    ----------
+    d : nn.Module
+        The discriminator, from samples to ``Logits``.
+    """
+
+    trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 20_000, "batch": 64}
+    kind_of_optimizer: ClassVar[str] = "adam"
+
+    def __init__(self, image_shape: Sequence[int], classes: int, config: AdversarialConfig) -> None:
+        super().__init__(image_shape, classes)
+        self.config: Any = config
+        self.g = self.generator()
+        self.d = self.discriminator()
+        if config.half_life is not None:
+            self.average("g", config.half_life)
+
+    def generator(self, more_inputs: int = 0, bounded: bool = True) -> nn.Module:
+        """Build the generator, with ``more_inputs`` besides the noise."""
+        c = self.config
+        kind = GENERATORS.get(c.net)
+        made: nn.Module = kind(c.latent + more_inputs, self.image_shape, c.width, bounded)
+        return made
+
+    def discriminator(self, conditions: int = 0, heads: Mapping[str, int] | None = None) -> nn.Module:
+        """Build the discriminator."""
+        c = self.config
+        made: nn.Module = DISCRIMINATORS.get(c.net)(self.image_shape, c.width, c.d_norm, conditions, heads)
+        return made
+
+    def optimizers(self) -> Mapping[str, OptimizerSpec]:
+        c, kind = self.config, self.kind_of_optimizer
+        return {
+            "g": OptimizerSpec(("g",), c.lr_g, c.betas, kind),
+            "d": OptimizerSpec(("d",), c.lr_d, c.betas, kind),
+        }
+
+    def phases(self, progress: Progress) -> tuple[Phase, ...]:
+        """The generator first: the discriminator then learns from the fakes that are there already."""
+        return (
+            Phase("g", "g", self.generator_loss),
+            Phase("d", "d", self.discriminator_loss, repeats=self.config.d_repeats),
+        )
+
+    def generator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """What the generator minimises."""
+        raise NotImplementedError
+
+    def discriminator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """What the discriminator minimises."""
+        raise NotImplementedError
+
+    def latents(self, draws: Draws, labels: Tensor | None = None) -> Tensor:
+        """``z ~ N(0, I)``, (B, latent)."""
+        return draws.normal("z", self.config.latent)
+
+    def fake(self, scratch: Scratch) -> Tensor:
+        """``G(z)``: made once for a batch, and cut from its graph for the phases that come later.
+
+        Where the discriminator's phase is the first to ask, the generator is frozen and no graph is made.
+        """
+        if "fake" not in scratch:
+            scratch["fake"] = self.g(self.latents(scratch.draws))
+        fake: Tensor = scratch["fake"]
+        return fake

@@ -1,0 +1,42 @@
+"""`sngan`: a discriminator of layers with spectral norm 1 (Miyato et al. 2018, arXiv:1802.05957)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ...core.blocks import spectral_norm
+from ...core.objectives import HINGE
+from ...core.system import Batch, Progress, Scratch
+from ...core.tricks import judge
+from .base import AdversarialConfig, AdversarialSystem
+
+
+class SNGANConfig(AdversarialConfig):
+    """Hyper-parameters of the system `sngan`; the rates are setting C of the paper's table 1."""
+
+    d_norm: Literal["none"] = "none"  # a norm would undo the Lipschitz bound
+    lr_g: float = 2e-4
+    lr_d: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+
+
+class SNGAN(AdversarialSystem):
+    """The hinge game against a discriminator that is Lipschitz by construction. See :class:`SNGANConfig`."""
+
+    Config = SNGANConfig
+
+    def discriminator(self, conditions: int = 0, heads: Mapping[str, int] | None = None) -> nn.Module:
+        """Build the discriminator and divide each weight by its largest singular value (eq. 8)."""
+        return spectral_norm(super().discriminator(conditions, heads))
+
+    def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """``-E[D(G(z))]`` (eq. 17)."""
+        return {"adversarial": HINGE.g(self.d(self.fake(scratch)))}
+
+    def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """``E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]`` (eq. 16)."""
+        real, fake = judge(self.d, batch["image"], self.fake(scratch).detach())
+        return {"adversarial": HINGE.d(real, fake)}

@@ -1,0 +1,49 @@
+"""`wgan-gp`: a critic whose gradient is held at norm 1 (Gulrajani et al. 2017, arXiv:1704.00028)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pydantic
+from pydantic import field_validator
+from torch import Tensor
+
+from ...core.objectives import WASSERSTEIN
+from ...core.penalties import gradient_penalty
+from ...core.system import Batch, Progress, Scratch
+from ...core.tricks import judge
+from .base import AdversarialConfig, AdversarialSystem, unmixed
+
+
+class WGANGPConfig(AdversarialConfig):
+    """Hyper-parameters of the system `wgan-gp`; the defaults are those of algorithm 1."""
+
+    d_norm: Literal["none", "layer", "batch"] = "layer"
+    lr_g: float = 1e-4
+    lr_d: float = 1e-4
+    betas: tuple[float, float] = (0.0, 0.9)
+    d_repeats: int = 5  # n_critic
+    penalty: float = pydantic.Field(10.0, ge=0)  # λ
+
+    _unmixed = field_validator("d_norm")(unmixed)
+
+
+class WGANGP(AdversarialSystem):
+    """Algorithm 1: n_critic updates of a penalised critic on fresh batches, then one of the generator.
+
+    The critic has layer norm: batch norm would make its gradient at one sample depend on the others (section 4).
+    See :class:`WGANGPConfig`.
+    """
+
+    Config = WGANGPConfig
+
+    def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """``-E[D(G(z))]``."""
+        return {"adversarial": WASSERSTEIN.g(self.d(self.fake(scratch)))}
+
+    def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """``E[D(G(z))] - E[D(x)] + λ E[(‖∇D(x̂)‖ - 1)²]``, x̂ between x and G(z), by chance for each sample (eq. 3)."""
+        image, generated = batch["image"], self.fake(scratch).detach()
+        real, fake = judge(self.d, image, generated)
+        penalty = gradient_penalty(self.d, image, generated, scratch.draws.uniform("mix"))
+        return {"adversarial": WASSERSTEIN.d(real, fake), "penalty": self.config.penalty * penalty}
