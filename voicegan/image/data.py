@@ -229,7 +229,7 @@ def load_pictures(
 
 
 def _digits() -> Pictures:
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     found = load_digits()
     values = torch.from_numpy(found.images).float() * (255 / 16)  # they are counts of 0 to 16
