@@ -104,8 +104,8 @@ def test_bf16_runs(name: str, tmp_path: Path) -> None:
 def test_it_plays_with_points_too(name: str) -> None:
     kind = SYSTEMS.get(name)
     norm = {} if "d_norm" not in kind.Config.model_fields else {"d_norm": "none"}
-    system = kind((2,), CLASSES, kind.Config(net="mlp", width=4, **norm))
-    assert system.sample(3).shape == (3, 2)
+    system = kind((2, 1, 1), CLASSES, kind.Config(net="mlp", width=4, **norm))
+    assert system.sample(3).shape == (3, 2, 1, 1)
     assert system.phases(Progress(0, 1))
 
 

@@ -26,7 +26,7 @@ class ImageSystem(System):
     Parameters
     ----------
     image_shape : sequence of int
-        ``(C, H, W)``, or ``(2,)`` for points.
+        ``(C, H, W)``; points of the plane are ``(2, 1, 1)``.
     classes : int
         Classes of the data; 0 where it has no labels.
     config : Config
