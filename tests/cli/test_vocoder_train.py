@@ -64,7 +64,7 @@ def test_folders_become_a_vocoder(speech: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     pack = load_vocoder_pack(tmp_path / "o" / "mine")
     assert pack.name == "mine" and pack.training["data"]["recordings"] == 6
-    assert "--name" not in pack.source and pack.source.startswith("voicegan ")  # this test's own command line
+    assert pack.source.startswith("voicegan")  # the command line of the process, here the tests'
     rows = [json.loads(line) for line in (tmp_path / "o" / "run" / "metrics.jsonl").read_text().splitlines()]
     assert {"g/magnitudes", "g/compressed", "validation/mr_stft", "validation/mel_l1"} <= set().union(*rows)
     assert [row["step"] for row in rows if "validation/score" in row] == [4, 8]
