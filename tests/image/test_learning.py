@@ -15,19 +15,20 @@ from voicegan.image.metrics import class_coverage, frechet_distance, frechet_flo
 from voicegan.image.systems import SYSTEMS
 
 FAST = {"lr_g": 1e-3, "lr_d": 1e-3}  # the papers' rates are for hours of training
-# Name -> steps, changes of the config, share of the untrained distance that may be left (about twice what was).
-CASES: dict[str, tuple[int, dict[str, Any], float]] = {
-    "dcgan": (1000, FAST, 0.1),
-    "lsgan": (1000, FAST, 0.1),
-    "dragan": (1000, FAST, 0.2),
-    "wgan-gp": (500, FAST, 0.1),
+LEFT = 0.1  # share of the untrained generator's distance that may be left; the same for all
+# Name -> steps, changes of the config. Measured, one seed: 0.05, 0.06 and 0.03 are left. Not here yet: dragan (0.12),
+# wgan (0.11), sngan (0.25, one class missing) and gan.
+CASES: dict[str, tuple[int, dict[str, Any]]] = {
+    "dcgan": (1000, FAST),
+    "lsgan": (1000, FAST),
+    "wgan-gp": (500, FAST),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_digits_are_learnt(name: str, tmp_path: Path) -> None:
-    steps, changes, share = CASES[name]
+    steps, changes = CASES[name]
     digits, judge = load("digits").train, load_judge("digits")
     real, _ = judge(digits.floats())
     torch.manual_seed(0)
@@ -43,5 +44,5 @@ def test_digits_are_learnt(name: str, tmp_path: Path) -> None:
     after = frechet_distance(real, features)
     covered, counts = class_coverage(logits, at_least=len(digits) // 100)
     print(f"{name}: {before:.1f} -> {after:.2f}, floor {frechet_floor(real):.2f}, {counts.tolist()}")
-    assert after < share * before
+    assert after < LEFT * before
     assert covered == 10
