@@ -97,7 +97,12 @@ def _sampled_raw(system):
 
 @pytest.mark.parametrize("name", SYSTEMS.names())
 def test_bf16_runs(name: str, tmp_path: Path) -> None:
-    trainer(made(name), tmp_path, steps=1, precision="bf16").fit(quiet=True)
+    system = made(name)
+    before = {key: value.clone() for key, value in system.state_dict().items()}
+    trainer(system, tmp_path, steps=1, precision="bf16").fit(quiet=True)
+    after = system.state_dict()
+    assert all(value.isfinite().all() for value in after.values())
+    assert any(not torch.equal(value, before[key]) for key, value in after.items())
 
 
 @pytest.mark.parametrize("name", SYSTEMS.names())

@@ -126,7 +126,7 @@ def test_samples_come_when_promised_and_what_is_held_is_bounded(block: int, reac
 def test_blocks_can_be_chosen_where_the_vocoder_leaves_it() -> None:
     vocoder = make(iterations=3)
     other = vocoders.in_blocks(vocoder, 9)
-    assert other.lookahead_frames == vocoder.lookahead_frames + 5 and other.iterations == 3
+    assert other.lookahead_frames == vocoder.lookahead_frames + 5 and other.phases.iterations == 3
     assert other.net is vocoder.net and other.name == vocoder.name
 
 

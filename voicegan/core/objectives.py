@@ -11,7 +11,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
+import pydantic
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -247,3 +249,13 @@ def policy_loss(log_probabilities: Tensor, rewards: Tensor) -> Tensor:
         shapes = f"{tuple(log_probabilities.shape)} and {tuple(rewards.shape)}"
         raise ValueError(f"need one reward for each drawn sample, not the shapes {shapes}")
     return -(rewards.detach() * at_least_float32(log_probabilities)).sum(dim=-1).mean()
+
+
+def _known(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise ValueError(f"one of {', '.join(OBJECTIVES)}")
+    return name
+
+
+ObjectiveName = Annotated[str, pydantic.AfterValidator(_known)]
+"""A setting that names one of `OBJECTIVES`."""

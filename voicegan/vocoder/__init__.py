@@ -41,7 +41,11 @@ class Vocoder(Protocol):
 
     name: str
     spec: MelSpec
-    lookahead_frames: int
+
+    @property
+    def lookahead_frames(self) -> int:
+        """How many frames a stream waits for before it gives the samples of one."""
+        ...
 
     def synthesize(self, mel: Tensor) -> Tensor:
         """mel (B, M, F) to wav (B, spec.samples(F)): the samples that a stream would give."""

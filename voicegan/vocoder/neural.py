@@ -7,9 +7,11 @@ cannot matter.
 
 from __future__ import annotations
 
+import copy
 import math
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,74 @@ WHOLE_BLOCK_FRAMES = 256  # where the whole mel is there: the context of a windo
 SMALL_BLOCK_FRAMES = 64  # up to this, a second thread is no help
 
 
-class NeuralVocoder(nn.Module):
+Vocoder = TypeVar("Vocoder", bound="WindowedVocoder")
+
+
+class WindowedVocoder(nn.Module):
+    """A network that is run over windows of frames, and what every vocoder with one has.
+
+    Attributes
+    ----------
+    context_frames : tuple of int
+        How many frames before and after it a hop of samples depends on.
+    block_frames : int
+        How many frames the network makes at once in a stream: fewer come sooner and take longer to compute, because
+        the context of each block is computed again.
+    """
+
+    context_frames: tuple[int, int]
+
+    def __init__(self, name: str, spec: MelSpec, net: nn.Module, block_frames: int) -> None:
+        super().__init__()
+        self.name = name
+        self.spec = spec
+        self.net = net
+        self.block_frames = block_frames
+
+    @property
+    def lookahead_frames(self) -> int:
+        """How many frames a stream waits for before it gives the samples of one."""
+        return self.block_frames - 1 + self.context_frames[1]
+
+    def in_blocks(self: Vocoder, frames: int) -> Vocoder:
+        """The same, parts and all, in streams that make this many frames at once."""
+        other = copy.copy(self)
+        other.block_frames = frames
+        return other
+
+    def for_whole(self: Vocoder) -> Vocoder:
+        """The same in the blocks that are quickest where the whole mel is there."""
+        return self.in_blocks(max(self.block_frames, WHOLE_BLOCK_FRAMES))
+
+
+class WindowedStream(ABC):
+    """The state of one sound (or of a batch of equally long ones) between pieces."""
+
+    vocoder: WindowedVocoder
+
+    def push(self, mel: Tensor) -> Tensor:
+        """mel (M, f) to the samples (t,) whose context is known by now; t may be 0."""
+        return self.push_batch(mel[None])[0]
+
+    def flush(self, total_samples: int | None = None) -> Tensor:
+        """The rest (t,). In total there are total_samples, or where that is None spec.samples(F). What a total has
+        beyond F hops is filled with zeros.
+        """
+        return self.flush_batch(total_samples)[0]
+
+    @abstractmethod
+    def push_batch(self, mel: Tensor) -> Tensor:
+        """mel (B, M, f) to wav (B, t)."""
+
+    @abstractmethod
+    def flush_batch(self, total_samples: int | None) -> Tensor:
+        """The rest of the batch (B, t)."""
+
+    def _threads(self) -> AbstractContextManager[None]:
+        return one_thread() if self.vocoder.block_frames <= SMALL_BLOCK_FRAMES else nullcontext()
+
+
+class NeuralVocoder(WindowedVocoder):
     """Keeps the protocol of `voicegan.vocoder.Vocoder` with a network of `voicegan.vocoder.nets`.
 
     Parameters
@@ -53,31 +122,22 @@ class NeuralVocoder(nn.Module):
     def __init__(
         self, name: str, spec: MelSpec, net: nn.Module, *, block_frames: int = LIVE_BLOCK_FRAMES
     ) -> None:
-        super().__init__()
+        super().__init__(name, spec, net, block_frames)
         hop, context = cast("VocoderNet", net).hop, cast("VocoderNet", net).context_frames
         if hop != spec.hop:
             raise VoiceganError(
                 f"the vocoder {name} makes {hop} samples of a frame, and its mel contract has a hop of {spec.hop}",
                 "Correct one of them.",
             )
-        self.name = name
-        self.spec = spec
-        self.net = net
-        self.block_frames = block_frames
         self.heard_frames = math.ceil(spec.win / (2 * spec.hop))  # how far from it a frame can be heard
         past, future = (max(reach, self.heard_frames + 1) for reach in context)
         self.context_frames = (past, future)
-        self.lookahead_frames = block_frames - 1 + future
         ramp = (torch.arange(spec.hop) + 0.5) / spec.hop
         self.register_buffer("ramp", ramp[:, None], persistent=False)
 
-    def in_blocks(self, frames: int) -> NeuralVocoder:
-        """The same network in streams that make this many frames at once."""
-        return NeuralVocoder(self.name, self.spec, self.net, block_frames=frames).to(self.ramp.device)
-
     def synthesize(self, mel: Tensor) -> Tensor:
         """mel (B, M, F) to wav (B, T), T = spec.samples(F): what a stream gives, but for rounding."""
-        stream = NeuralStream(self.in_blocks(max(self.block_frames, WHOLE_BLOCK_FRAMES)), len(mel))
+        stream = NeuralStream(self.for_whole(), len(mel))
         return torch.cat([stream.push_batch(mel), stream.flush_batch(None)], dim=1)
 
     def stream(self) -> NeuralStream:
@@ -104,24 +164,14 @@ class NeuralVocoder(nn.Module):
         return heard * rising * falling
 
 
-class NeuralStream:
-    """The state of one sound (or of a batch of equally long ones) between pieces."""
+class NeuralStream(WindowedStream):
+    """A sound, or a batch of them, that a network makes."""
 
     def __init__(self, vocoder: NeuralVocoder, batch: int) -> None:
         self.vocoder = vocoder
         self._windows = LocalWindows(vocoder.hops, *vocoder.context_frames, vocoder.block_frames)
         self._nothing = vocoder.ramp.new_zeros(batch, 0)
         self._frames = self._given = 0
-
-    def push(self, mel: Tensor) -> Tensor:
-        """mel (M, f) to the samples (t,) whose context is known by now; t may be 0."""
-        return self.push_batch(mel[None])[0]
-
-    def flush(self, total_samples: int | None = None) -> Tensor:
-        """The rest (t,). In total there are total_samples, or where that is None spec.samples(F). What a total has
-        beyond F hops is filled with zeros.
-        """
-        return self.flush_batch(total_samples)[0]
 
     @torch.no_grad()
     def push_batch(self, mel: Tensor) -> Tensor:
@@ -147,9 +197,6 @@ class NeuralStream:
         wanted = max(0, total - self._given)
         self._given += wanted
         return nn.functional.pad(wav[:, :wanted], (0, max(0, wanted - wav.shape[1])))
-
-    def _threads(self) -> AbstractContextManager[None]:
-        return one_thread() if self.vocoder.block_frames <= SMALL_BLOCK_FRAMES else nullcontext()
 
 
 def _in_a_row(hops: Tensor) -> Tensor:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..audio.mel import MelSpec
-from ..audio.threads import one_thread
 from ..core.windows import LocalWindows
 from .gradient_vocoder import GradientHeap
 from .harmonics import Harmonics
-from .neural import SMALL_BLOCK_FRAMES, WHOLE_BLOCK_FRAMES
+from .neural import WindowedStream, WindowedVocoder
 from .pack import LIVE_BLOCK_FRAMES
 
 if TYPE_CHECKING:
     from .nets.magnitudes import Magnitudes
 
 PHASE_BLOCK_FRAMES = 8  # settled at once, and as many ahead
-# Of Griffin-Lim. Twelve of them from the gradient of the magnitudes as they are give copies a little more PESQ (3.50
-# where these give 3.45), and conversions less DNSMOS (2.30 and 2.60 where these give 2.55 and 2.74).
+# Of Griffin-Lim. A dozen of them, momentum and no guessed harmonics gave copies a little more PESQ, but conversions
+# clearly less DNSMOS: converted mels are smoother than speech, and the guess brings some of it back.
 ITERATIONS = 2
 FREE = 0.75  # how far the iterations may leave the network's magnitudes; 0.4 and 1 are a little worse
 FITS = 4  # steps that bring the network's magnitudes to the bands they were made of
 
 
-class SpectralVocoder(nn.Module):
+class SpectralVocoder(WindowedVocoder):
     """Keeps the protocol of `voicegan.vocoder.Vocoder` with a network of magnitudes.
 
     Parameters
@@ -56,12 +54,7 @@ class SpectralVocoder(nn.Module):
         iterations: int = ITERATIONS,
         block_frames: int = LIVE_BLOCK_FRAMES,
     ) -> None:
-        super().__init__()
-        self.name = name
-        self.spec = spec
-        self.net = net
-        self.iterations = iterations
-        self.block_frames = block_frames
+        super().__init__(name, spec, net, block_frames)
         self.phases = GradientHeap(
             spec,
             iterations,
@@ -75,21 +68,13 @@ class SpectralVocoder(nn.Module):
         self.harmonics = Harmonics(spec)
         self.net_context_frames = past, future = cast("Magnitudes", net).context_frames
         self.context_frames = (past, future + self.phases.lookahead_frames)
-        self.lookahead_frames = block_frames - 1 + self.context_frames[1]
-
-    def in_blocks(self, frames: int) -> SpectralVocoder:
-        """The same in streams whose network makes this many frames at once."""
-        other = SpectralVocoder(
-            self.name, self.spec, self.net, iterations=self.iterations, block_frames=frames
-        )
-        return other.to(self.phases.window.device)
 
     def synthesize(self, mel: Tensor) -> Tensor:
         """mel (B, M, F) to wav (B, T), T = spec.samples(F): what a stream gives, but for rounding.
 
         Row by row, as the phase gradient is (see `GradientHeap`).
         """
-        vocoder = self.in_blocks(max(self.block_frames, WHOLE_BLOCK_FRAMES))
+        vocoder = self.for_whole()
         rows = []
         for row in mel:
             stream = SpectralStream(vocoder, 1)
@@ -127,8 +112,8 @@ class _Half(nn.Module):
         return frames.chunk(2, dim=1)[self.which]
 
 
-class SpectralStream:
-    """The state of one sound (or of a batch of equally long ones) between pieces."""
+class SpectralStream(WindowedStream):
+    """A sound, or a batch of them, whose magnitudes a network makes."""
 
     def __init__(self, vocoder: SpectralVocoder, batch: int) -> None:
         self.vocoder = vocoder
@@ -136,14 +121,6 @@ class SpectralStream:
         self._phases = vocoder.phases.stream_of(batch)
         self._nothing = vocoder.phases.window.new_zeros(batch, 0)
         self._frames = 0
-
-    def push(self, mel: Tensor) -> Tensor:
-        """mel (M, f) to the samples (t,) that are settled by it; t may be 0."""
-        return self.push_batch(mel[None])[0]
-
-    def flush(self, total_samples: int | None = None) -> Tensor:
-        """The rest (t,): in total total_samples, or where that is None spec.samples(F)."""
-        return self.flush_batch(total_samples)[0]
 
     @torch.no_grad()
     def push_batch(self, mel: Tensor) -> Tensor:
@@ -166,6 +143,3 @@ class SpectralStream:
                 out.append(self._phases.push_batch(magnitudes))
         out.append(self._phases.flush_batch(total_samples))
         return torch.cat(out, dim=1)
-
-    def _threads(self) -> AbstractContextManager[None]:
-        return one_thread() if self.vocoder.block_frames <= SMALL_BLOCK_FRAMES else nullcontext()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...audio.mel import MelSpec
 from ...config import Config
-from ...core.objectives import OBJECTIVES
+from ...core.objectives import OBJECTIVES, ObjectiveName
 from ...core.schedules import linear_decay, warm_up
 from ...core.system import Batch, Logits, OptimizerSpec, Phase, Progress, Scratch
 from ...core.tricks import feature_matching, judge
@@ -37,7 +37,7 @@ class MagnitudeConfig(Config):
     colour_db: float = pydantic.Field(
         6.0, ge=0
     )  # ... and bands of their spectrum louder or softer by up to this
-    objective: str = "least_squares"
+    objective: ObjectiveName = "least_squares"
     adversarial: float = pydantic.Field(0.0, ge=0)  # weight; 0 is the regression alone
     compressed: float = pydantic.Field(2.0, ge=0)  # weight of the distance of magnitudes to the power of 0.3
     matching: float = pydantic.Field(0.0, ge=0)  # features of the discriminator
@@ -48,13 +48,6 @@ class MagnitudeConfig(Config):
     lr_g: float = pydantic.Field(1e-3, gt=0)
     lr_d: float = pydantic.Field(5e-4, gt=0)
     half_life: float = pydantic.Field(4000.0, ge=0)  # of the averaged generator, in samples
-
-    @pydantic.field_validator("objective")
-    @classmethod
-    def _known_objective(cls, name: str) -> str:
-        if name not in OBJECTIVES:
-            raise ValueError(f"one of {', '.join(OBJECTIVES)}")
-        return name
 
 
 class MagnitudeGAN(VocoderSystem):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...audio.mel import MelSpec
 from ...config import Config
-from ...core.objectives import OBJECTIVES
+from ...core.objectives import OBJECTIVES, ObjectiveName
 from ...core.random import Draws
 from ...core.schedules import linear_decay, warm_up
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
@@ -47,7 +47,7 @@ class WaveformConfig(Config):
     colour_db: float = pydantic.Field(
         0.0, ge=0
     )  # ... and bands of their spectrum louder or softer by up to this
-    objective: str = "least_squares"
+    objective: ObjectiveName = "least_squares"
     mel: float = pydantic.Field(45.0, ge=0)  # L1 of the log-mels
     stft: float = pydantic.Field(1.0, ge=0)  # multi-resolution STFT distance
     adversarial: float = pydantic.Field(1.0, ge=0)
@@ -58,13 +58,6 @@ class WaveformConfig(Config):
     lr_g: float = pydantic.Field(5e-4, gt=0)
     lr_d: float = pydantic.Field(5e-4, gt=0)
     half_life: float = pydantic.Field(4000.0, ge=0)  # of the averaged generator, in samples
-
-    @pydantic.field_validator("objective")
-    @classmethod
-    def _known_objective(cls, name: str) -> str:
-        if name not in OBJECTIVES:
-            raise ValueError(f"one of {', '.join(OBJECTIVES)}")
-        return name
 
     @pydantic.field_validator("net")
     @classmethod

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...config import Config
-from ...core.objectives import OBJECTIVES
+from ...core.objectives import OBJECTIVES, ObjectiveName
 from ...core.schedules import linear_decay
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
 from ...core.tricks import fading, feature_matching, judge
@@ -30,7 +30,7 @@ class LightConfig(Config):
     reach: int = pydantic.Field(2, ge=0)  # frames that a block may look ahead
     d_channels: int = pydantic.Field(32, ge=4)
     crop_frames: int = pydantic.Field(128, ge=16)
-    objective: str = "least_squares"
+    objective: ObjectiveName = "least_squares"
     adversarial: float = pydantic.Field(1.0, ge=0)
     cycle: float = pydantic.Field(5.0, ge=0)
     identity: float = pydantic.Field(2.0, ge=0)  # fades out over the first half
@@ -40,13 +40,6 @@ class LightConfig(Config):
     lr_d: float = pydantic.Field(5e-4, gt=0)
     decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
     half_life: float = pydantic.Field(2000.0, ge=0)  # of the averaged generators, in samples
-
-    @pydantic.field_validator("objective")
-    @classmethod
-    def _known_objective(cls, name: str) -> str:
-        if name not in OBJECTIVES:
-            raise ValueError(f"one of {', '.join(OBJECTIVES)}")
-        return name
 
 
 class Light(VoiceSystem):
