@@ -158,7 +158,10 @@ def test_a_format_that_cannot_be_read_is_named_and_does_not_stop_the_others():
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no such signals here")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_the_middle_leaves_no_half_file(monkeypatch, number):
+def test_a_signal_in_the_middle_leaves_no_half_file(monkeypatch, request, number):
+    # A shell's background job is born with SIGINT ignored, and these tests may run in one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     record("in.wav")
     Path("in_slt.wav").write_text("precious")
     write = Writer.write
