@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import pydantic
@@ -16,12 +17,31 @@ from ...core.system import OptimizerSpec, Phase, Progress, Scratch, System
 from ...errors import VoiceganError
 from ..nets import DISCRIMINATORS, GENERATORS
 
+Data = Literal["images", "few-labels", "two-domains", "pairs"]
+"""What batches hold: see :class:`ImageSystem`."""
+
 
 class ImageSystem(System):
     """A system that learns to make samples: pictures, or points of a toy density.
 
-    A subclass is built as ``Kind(image_shape, classes, config)`` with an instance of its ``Config``. Its batches
-    hold ``image`` (B, \\*image_shape) in [-1, 1] and, where the data has labels, ``label`` (B,) in int64.
+    A subclass is built as ``Kind(image_shape, classes, config)`` with an instance of its ``Config``. What its batches
+    hold is said by its ``data``; all pictures are (B, \\*image_shape) in [-1, 1], all labels (B,) in int64:
+
+    - ``"images"``: ``image``, and ``label`` where the data has labels;
+    - ``"few-labels"``: ``image`` without its label, and ``few_image``, ``few_label``: an independent draw of as many
+      from the few pictures whose labels are known;
+    - ``"two-domains"``: ``a``, ``b``, pictures of two domains that have nothing to do with each other;
+    - ``"pairs"``: ``a``, the input, and ``b``, what is wanted of it.
+
+    What a system is able to do besides learning, :meth:`can` tells and commands look for. It is a method, which uses
+    the networks that are best outside training, in eval mode and without gradients (:meth:`outside_training`), and
+    gives the same for pictures one by one as for all at once:
+
+    - ``sample(n, seed, labels)``, ``decode(latents)``: where ``latents`` is there;
+    - ``translate(images, towards="b")``: pictures of one domain to the other, (N, C, H, W) to the same;
+    - ``inpaint(images, mask)``: fill what the mask (N, 1, H, W), bool, marks as True;
+    - ``encode(images)`` to (N, D), ``reconstruct(images)`` to pictures;
+    - ``classify(images)`` to logits (N, K).
 
     Parameters
     ----------
@@ -40,6 +60,8 @@ class ImageSystem(System):
         Steps and batch size where nobody says otherwise.
     conditional : bool
         Whether samples can be asked for by class.
+    data : str
+        What its batches hold.
     g : nn.Module
         The generator, from latent vectors to samples.
     """
@@ -47,6 +69,7 @@ class ImageSystem(System):
     Config: ClassVar[type[Config]]
     trainer_defaults: ClassVar[dict[str, Any]]
     conditional: ClassVar[bool] = False
+    data: ClassVar[Data] = "images"
     g: nn.Module
 
     def __init__(self, image_shape: Sequence[int], classes: int) -> None:
@@ -62,6 +85,35 @@ class ImageSystem(System):
     def finish(self, generated: Tensor, draws: Draws) -> Tensor:
         """From what the generator gives to samples in [-1, 1]; here they are the same."""
         return generated
+
+    @classmethod
+    def can(cls, ability: str) -> bool:
+        """Whether it is able to ``sample``, ``decode``, ``translate``, ``inpaint``, ``encode``, ..."""
+        if ability in ("sample", "decode"):
+            return cls.latents is not ImageSystem.latents
+        return hasattr(cls, ability)
+
+    @contextmanager
+    def outside_training(self, *names: str) -> Iterator[list[nn.Module]]:
+        """The best of these networks, in eval mode; afterwards they are in the mode that they were in."""
+        networks = [self.best(name) for name in names]
+        before = [network.training for network in networks]
+        try:
+            yield [network.eval() for network in networks]
+        finally:
+            for network, training in zip(networks, before, strict=True):
+                network.train(training)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Samples of latent vectors (N, D) such as ``latents`` makes them, labels and all.
+
+        Differentiable, for those who search among the vectors; in [-1, 1], float32, with the generator that is best
+        outside training.
+        """
+        with self.outside_training("g") as (generator,):
+            return self.finish(
+                generator(latents), Draws(0, 0, 0, range(len(latents)), latents.device)
+            ).float()
 
     @torch.no_grad()
     def sample(self, n: int, seed: int = 0, labels: Tensor | None = None, at_once: int = 256) -> Tensor:
@@ -89,17 +141,14 @@ class ImageSystem(System):
             Labels are given to a system that knows none, or do not fit.
         """
         self._require_fitting(labels, n)
-        generator = self.best("g")
-        device = next(generator.parameters()).device
-        was_training = generator.training
-        generator.eval()
+        device = next(self.best("g").parameters()).device
         made = []
-        for start in range(0, n, at_once):
-            rows = range(start, min(n, start + at_once))
-            draws = Draws(seed, 0, 0, rows, device)
-            asked = None if labels is None else labels[rows.start : rows.stop].to(device)
-            made.append(self.finish(generator(self.latents(draws, asked)), draws).float())
-        generator.train(was_training)
+        with self.outside_training("g") as (generator,):
+            for start in range(0, n, at_once):
+                rows = range(start, min(n, start + at_once))
+                draws = Draws(seed, 0, 0, rows, device)
+                asked = None if labels is None else labels[rows.start : rows.stop].to(device)
+                made.append(self.finish(generator(self.latents(draws, asked)), draws).float())
         return torch.cat(made) if made else torch.empty(0, *self.image_shape, device=device)
 
     def _require_fitting(self, labels: Tensor | None, n: int) -> None:
