@@ -95,7 +95,9 @@ def test_idx_files_are_read_plain_and_packed(mnist, monkeypatch):
 
 def test_missing_idx_files_are_named_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path))
-    with pytest.raises(VoiceganError, match="mnist is not there.*train-images-idx3-ubyte.*give the folder"):
+    with pytest.raises(
+        VoiceganError, match="mnist is not there.*train-images-idx3-ubyte.*data fetch mnist.*give the folder"
+    ):
         load("mnist")
 
 
@@ -297,3 +299,39 @@ def test_a_dataset_that_contradicts_itself_is_refused(digits):
         Pictures("nameless", digits.images, digits.labels, ("0",))
     with pytest.raises(ValueError, match="held out"):
         Pictures("all", digits.images, held_out=len(digits))
+
+
+# CIFAR-10 --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cifar(tmp_path):
+    folder = tmp_path / "data" / "cifar-10"
+    folder.mkdir(parents=True)
+    for name in (*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin"):
+        records = noise(3, 3073, seed=len(name) + ord(name[-5]))
+        records[:, 0] = torch.tensor([1, 0, 9])
+        (folder / name).write_bytes(records.numpy().tobytes())
+    return folder
+
+
+def test_cifar_is_read_in_its_binary_version(cifar, monkeypatch):
+    monkeypatch.setenv("VOICEGAN_HOME", str(cifar.parent.parent))
+    pictures = load("cifar-10")
+    assert pictures.shape == (3, 32, 32) and (len(pictures.train), len(pictures.test)) == (15, 3)
+    assert pictures.labels.tolist() == [1, 0, 9] * 6 and pictures.classes[9] == "truck"
+    record = (cifar / "data_batch_2.bin").read_bytes()[3073 : 2 * 3073]
+    assert pictures.images[4].flatten().tolist() == list(record[1:])
+    assert torch.equal(load(cifar).images, pictures.images)
+
+
+def test_damaged_cifar_files_are_refused(cifar):
+    (cifar / "data_batch_3.bin").write_bytes(b"\x01" * 3072)
+    with pytest.raises(VoiceganError, match=r"data_batch_3\.bin is not a whole number"):
+        load(cifar)
+    (cifar / "data_batch_3.bin").write_bytes(b"\x0a" * 3073)
+    with pytest.raises(VoiceganError, match="holds a label of 10"):
+        load(cifar)
+    (cifar / "data_batch_3.bin").unlink()
+    with pytest.raises(VoiceganError, match="holds no data_batch_3.*voicegan data fetch cifar-10"):
+        load(cifar)

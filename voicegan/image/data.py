@@ -17,13 +17,16 @@ from ..core.random import Draws
 from ..core.system import Batch
 from ..core.trainer import Source
 from ..errors import VoiceganError
-from . import idx
+from . import cifar, idx
 from .densities import DENSITIES
 from .folder import read_folder
 
 _IDX = ("mnist", "fashion-mnist")
-NAMES = ("digits", *_IDX, *DENSITIES)
+NAMES = ("digits", *_IDX, "cifar-10", *DENSITIES)
 """The datasets that have a name; any folder of pictures is one too."""
+_CLOTHES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,10 +175,11 @@ def load(
     Parameters
     ----------
     name_or_folder
-        ``"digits"`` (scikit-learn's, 8×8), ``"mnist"`` and ``"fashion-mnist"`` (idx files in the user's data folder),
-        ``"ring-8"`` and ``"grid-25"`` (points), a folder with idx files of that layout, or a folder of pictures,
-        whose sub-folders, where there are any, are the classes; ``train`` and ``test`` (or ``val``) above them are
-        kept apart, else a tenth is held out.
+        ``"digits"`` (scikit-learn's, 8×8), ``"mnist"``, ``"fashion-mnist"`` and ``"cifar-10"`` (as `voicegan data
+        fetch` puts them into the user's data folder), ``"ring-8"`` and ``"grid-25"`` (points), a folder with files of
+        the layout of MNIST or of CIFAR-10's binary version, or a folder of pictures, whose sub-folders, where there
+        are any, are the classes; ``train`` and ``test`` (or ``val``) above them are kept apart, else a tenth is held
+        out.
     size
         Make the pictures size × size. Pictures of a folder are cropped in the middle, so that none is squeezed.
     channels
@@ -197,6 +201,8 @@ def load(
         pictures = _digits()
     elif name in _IDX:
         pictures = _from_idx(name, storage.home() / "data" / name)
+    elif name == "cifar-10":
+        pictures = _from_cifar(name, storage.home() / "data" / name)
     else:
         folder = Path(name_or_folder).expanduser()
         if not folder.is_dir():
@@ -209,6 +215,8 @@ def load(
         label = folder.resolve().name
         if idx.is_in(folder):
             pictures = _from_idx(label, folder)
+        elif cifar.is_in(folder):
+            pictures = _from_cifar(label, folder)
         else:
             return Pictures(label, *read_folder(folder, size, channels))
     if size is not None:
@@ -245,7 +253,14 @@ def _from_idx(name: str, folder: Path) -> Pictures:
     images, labels = (torch.cat(pair) for pair in zip(train, test, strict=True))
     count = int(labels.max()) + 1
     classes = _ten() if count <= 10 else tuple(str(label) for label in range(count))
+    if name == "fashion-mnist" and count == len(_CLOTHES):
+        classes = _CLOTHES
     return Pictures(name, images[:, None], labels, classes, held_out=len(test[0]))
+
+
+def _from_cifar(name: str, folder: Path) -> Pictures:
+    images, labels, held_out = cifar.read_split(folder)
+    return Pictures(name, images, labels, cifar.CLASSES, held_out)
 
 
 def _ten() -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from ..errors import VoiceganError
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 _TEST = ("test", "val")
+
+Half = Literal["", "left", "right"]
 
 Read = tuple[
     Tensor, "Tensor | None", "tuple[str, ...]", int
@@ -40,7 +43,7 @@ def read_folder(folder: Path, size: int | None, channels: int | None) -> Read:
             f"{folder} holds pictures both in sub-folders and beside them ({loose.name})",
             "Let every picture be in a sub-folder (its class), or none.",
         )
-    heads = [_head(path) for path in files]
+    heads = [head_of(path) for path in files]
     if channels is None:
         channels = 1 if all(grey for _, grey in heads) else 3
     if size is None and (odd := next((at for at, head in enumerate(heads) if head[0] != heads[0][0]), None)):
@@ -49,22 +52,26 @@ def read_folder(folder: Path, size: int | None, channels: int | None) -> Read:
             f"the pictures differ in size: {files[0]} is {w}×{h}, {files[odd]} is {w2}×{h2}",
             "State the size that they are to have.",
         )
-    return _stack(files, size, channels), labels, classes, held_out
+    return stack(files, size, channels), labels, classes, held_out
 
 
 def _ordered(folder: Path) -> tuple[list[Path], int, dict[Path, Path]]:
     """The pictures, those for testing last; how many these are; and the folder above each one's classes."""
     tests = [folder / name for name in _TEST if (folder / name).is_dir()]
     if (folder / "train").is_dir() and tests:
-        train, test = _pictures(folder / "train"), [path for part in tests for path in _pictures(part)]
+        train, test = pictures_in(folder / "train"), [path for part in tests for path in pictures_in(part)]
         root_of = dict.fromkeys(train, folder / "train")
         root_of |= {path: part for part in tests for path in test if path.is_relative_to(part)}
         _require(train, folder / "train")
         return train + test, len(test), root_of
-    files = _pictures(folder)
+    files = pictures_in(folder)
     _require(files, folder)
-    order = Draws(0, 0, 0, range(len(files))).uniform("split folder").argsort(stable=True)
-    return [files[at] for at in order.tolist()], len(files) // 10, dict.fromkeys(files, folder)
+    return [files[at] for at in shuffled(len(files))], len(files) // 10, dict.fromkeys(files, folder)
+
+
+def shuffled(count: int) -> list[int]:
+    """The order in which files are taken, the last tenth for testing: always the same for as many."""
+    return Draws(0, 0, 0, range(count)).uniform("split folder").argsort(stable=True).tolist()
 
 
 def _require(files: Sequence[Path], folder: Path) -> None:
@@ -72,7 +79,7 @@ def _require(files: Sequence[Path], folder: Path) -> None:
         raise VoiceganError(f"{folder} holds no pictures", f"These are read: {', '.join(sorted(SUFFIXES))}.")
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_in(folder: Path) -> list[Path]:
     """In the order of their names, which is the same on every system; nothing hidden."""
     return sorted(
         (
@@ -86,7 +93,7 @@ def _pictures(folder: Path) -> list[Path]:
     )
 
 
-def _head(path: Path) -> tuple[tuple[int, int], bool]:
+def head_of(path: Path) -> tuple[tuple[int, int], bool]:
     """(width, height) as it is looked at, and whether it is grey, without reading the pixels."""
     try:
         with Image.open(path) as image:
@@ -97,10 +104,11 @@ def _head(path: Path) -> tuple[tuple[int, int], bool]:
         raise _broken(path, error) from None
 
 
-def _stack(files: Sequence[Path], size: int | None, channels: int) -> Tensor:
+def stack(files: Sequence[Path], size: int | None, channels: int, half: Half = "") -> Tensor:
+    """Read pictures, or one half of each, as uint8 (N, channels, H, W), size × size where a `size` is stated."""
     stacked: Tensor | None = None
     for at, path in enumerate(files):
-        pixels = torch.from_numpy(_read(path, size, channels))
+        pixels = torch.from_numpy(_read(path, size, channels, half))
         if stacked is None:  # filled in place: a list of pictures and their stack would be in memory together
             stacked = torch.empty(len(files), *pixels.shape, dtype=torch.uint8)
         stacked[at] = pixels
@@ -108,13 +116,17 @@ def _stack(files: Sequence[Path], size: int | None, channels: int) -> Tensor:
     return stacked
 
 
-def _read(path: Path, size: int | None, channels: int) -> NDArray[np.uint8]:
+def _read(path: Path, size: int | None, channels: int, half: Half) -> NDArray[np.uint8]:
     """One picture (C, H, W)."""
     try:
         with Image.open(path) as opened:
             if size is not None:
-                opened.draft(None, (2 * size, 2 * size))  # a JPEG is decoded no larger than of use
+                opened.draft(None, (4 * size, 2 * size))  # a JPEG is decoded no larger than of use
             image = _plain(ImageOps.exif_transpose(opened)).convert("L" if channels == 1 else "RGB")
+            if half:
+                middle = image.width // 2
+                image = image.crop((0, 0, middle, image.height) if half == "left"
+                                   else (middle, 0, 2 * middle, image.height))  # fmt: skip
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _broken(path, error) from None
     if size is not None and image.size != (size, size):

@@ -53,7 +53,8 @@ def _path(name: str, folder: Path, stem: str, dimensions: int) -> Path:
     others = [f"{s}-idx{d}-ubyte" for pair in _PARTS.values() for s, d in zip(pair, (3, 1), strict=True)]
     raise VoiceganError(
         f"{name} is not there: {folder} holds no {wanted}.gz",
-        f"Put {', '.join(others)} there (.gz or unpacked), or give the folder that holds them.",
+        f"Fetch it (voicegan data fetch {name}), put {', '.join(others)} there (.gz or unpacked), or give the folder "
+        "that holds them.",
     )
 
 
