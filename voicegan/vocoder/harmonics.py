@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..audio.mel import MelSpec, filterbank
+from ..audio.source_filter import comb_magnitudes
 
 PITCHES_HZ = np.geomspace(
     65.0, 420.0, 480
@@ -39,7 +40,7 @@ class Harmonics(nn.Module):
         self._bands = int((bands_hz < SHOWN_HZ).sum())
         middle_hz = spacing_hz[self._bands // 2]
         self._reach = max(1, round(SMOOTHED_HZ / middle_hz / 2 - 0.5))  # bands to either side
-        combs = _combs(spec, bins_hz)
+        combs = comb_magnitudes(spec, PITCHES_HZ)
         seen = torch.from_numpy(np.log((combs.clip(1e-3) @ filters.T).clip(1e-9)).astype(np.float32))
         templates = self._ripple(seen.T[None])[0].T
         templates = templates / templates.norm(dim=1, keepdim=True).clamp(min=1e-6)
@@ -60,13 +61,3 @@ class Harmonics(nn.Module):
         padded = nn.functional.pad(log_mel.transpose(1, 2), (reach, reach), mode="replicate")
         envelope = nn.functional.avg_pool1d(padded, 2 * reach + 1, 1).transpose(1, 2)
         return (log_mel - envelope)[:, : self._bands]
-
-
-def _combs(spec: MelSpec, bins_hz: np.ndarray) -> np.ndarray:
-    """Magnitudes (pitches, bins) of equally strong harmonics under a Hann window."""
-    nearest = np.maximum(1, np.round(bins_hz / PITCHES_HZ[:, None]))
-    away = np.abs(bins_hz - PITCHES_HZ[:, None] * nearest) * spec.win / spec.sample_rate_hz
-    # The window's transform, sinc(x) / (1 - x²), has its first zero two bins from the middle.
-    at_pole = np.abs(away - 1) < 1e-4
-    lobe = np.where(at_pole, 0.5, np.sinc(away) / np.where(at_pole, 1.0, 1 - away**2))
-    return np.where(away < 2, np.abs(lobe), 0.0)
