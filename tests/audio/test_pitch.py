@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_speech import pause, utter
 
-from voicegan.audio.pitch import f0
+from voicegan.audio.pitch import StreamPitch, f0
 
 HOP = 256
 
@@ -96,6 +97,74 @@ def test_any_length_gives_a_frame_for_each_hop(samples: int, rate: int, hop: int
     assert found.shape == (1 + samples // hop,)
     assert found.dtype == np.float32
     assert (((found >= 55) & (found <= 540)) | (found == 0)).all()
+
+
+# In pieces ------------------------------------------------------------------------------------------------------------
+
+
+def streamed(wav: np.ndarray, sizes: list[int], window: int, rate: int = 16000, hop: int = HOP) -> np.ndarray:
+    stream = StreamPitch(rate, hop, window)
+    parts, at, turn = [], 0, 0
+    while at < len(wav):
+        parts.append(stream.push(wav[at : at + sizes[turn % len(sizes)]]))
+        at += sizes[turn % len(sizes)]
+        turn += 1
+    return np.concatenate([np.zeros(0, np.float32), *parts, stream.flush()])
+
+
+@pytest.mark.parametrize("window", [5, 16, 512])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_pieces_of_any_size_have_the_same_pitch(rate: int, window: int) -> None:
+    wav = utter(1, rate_hz=rate)
+    whole = streamed(wav, [len(wav)], window, rate)
+    assert (whole > 0).mean() > 0.3
+    for sizes in ([1, 7, 20000, 333], [4096], [HOP]):
+        assert np.array_equal(streamed(wav, sizes, window, rate), whole)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 255, 256, 257, 4095, 4096, 4097, 16384])
+def test_every_hop_has_a_frame_when_it_is_over(samples: int) -> None:
+    wav = np.resize(utter(2), samples)
+    for window in (1, 16):
+        assert streamed(wav, [1000], window).shape == (1 + samples // HOP if samples else 0,)
+
+
+@pytest.mark.parametrize("window", [16, 512])
+@pytest.mark.parametrize(("rate", "hop"), [(16000, 256), (44100, 512), (22050, 256)])
+def test_what_is_near_tells_the_pitch(rate: int, hop: int, window: int) -> None:
+    wav = np.concatenate(
+        [utter(3, rate_hz=rate), pause(1.5, rate_hz=rate), utter(4, pitch_hz=210.0, rate_hz=rate)]
+    )
+    whole, parts = f0(wav, rate, hop), streamed(wav, [3000], window, rate, hop)
+    both = (whole > 0) & (parts > 0)
+    assert ((whole > 0) == (parts > 0)).mean() > 0.95
+    assert (np.abs(parts[both] / whole[both] - 1) < 0.01).mean() > 0.99
+
+
+def test_frames_come_when_they_were_promised() -> None:
+    stream, wav, frames = StreamPitch(16000, HOP, 16), utter(5), 0
+    for at in range(len(wav)):
+        if stream.samples_for(frames + 1) == at + 1:
+            assert len(stream.push(wav[at : at + 1])) == 16
+            frames += 16
+        else:
+            assert not len(stream.push(wav[at : at + 1]))
+    assert frames > 100
+
+
+def test_a_hum_far_under_the_voice_is_silent_also_when_it_is_alone() -> None:
+    hum = 0.0002 * voice(np.full(80000, 100.0))
+    wav = np.concatenate([utter(6), hum])
+    found = streamed(wav, [4000], 16)
+    assert not found[len(utter(6)) // HOP + 6 :].any()
+    assert (streamed(hum, [4000], 16)[6:-6] > 0).all()
+
+
+def test_a_long_sound_needs_no_more_memory() -> None:
+    stream, wav = StreamPitch(16000, HOP, 16), utter(7)
+    for _ in range(20):
+        stream.push(wav)
+        assert stream._held.base is None and len(stream._held) < 2 * 16000
 
 
 def test_it_is_fast() -> None:
