@@ -34,6 +34,10 @@ NETS = Registry(
     "generator",
     {
         "light": ("voicegan.voice.nets.light:LightGenerator", "gated 1-D network that streams exactly"),
+        "any-to-one": (
+            "voicegan.voice.nets.any_to_one:AnyGenerator",
+            "light network for pictures of anyone's speech",
+        ),
         "cyclegan-vc": ("voicegan.voice.nets.cyclegan_vc:Generator1d", "gated 1-D network of CycleGAN-VC"),
         "cyclegan-vc2": ("voicegan.voice.nets.cyclegan_vc2:Generator212d", "2-1-2D network of CycleGAN-VC2"),
         "mask-cyclegan-vc": (

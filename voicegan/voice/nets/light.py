@@ -69,13 +69,13 @@ class Block(nn.Module):
         return y
 
 
-class LightGenerator(nn.Module):
-    """Translate normalised log-mels of one speaker into another's, a bounded window at a time.
+class GatedTrunk(nn.Module):
+    """Gated residual blocks over frames that see a bounded window.
 
     Parameters
     ----------
-    mels : int
-        Mel bins.
+    inputs, outputs : int
+        Channels per frame.
     channels : int
         Width of the residual blocks.
     dilations : sequence of int
@@ -85,29 +85,51 @@ class LightGenerator(nn.Module):
     """
 
     def __init__(
+        self, inputs: int, outputs: int, channels: int, dilations: Sequence[int], reach: int
+    ) -> None:
+        super().__init__()
+        self.enter = TapGLU(inputs, channels, dilation=1, future=1)
+        blocks = [Block(channels, d, min(d, reach)) for d in dilations]
+        self.blocks = nn.Sequential(*blocks)
+        self.norm = nn.LayerNorm(channels)
+        self.leave = nn.Linear(channels, outputs)
+        # Untrained it gives zeros: generators that add it to their input begin by changing nothing.
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        layers = [self.enter, *(block.taps for block in blocks)]
+        self.context_frames = (sum(t.past for t in layers), sum(t.future for t in layers))
+
+    def change(self, x: Tensor) -> Tensor:
+        """Map ``(B, inputs, F)`` to ``(B, outputs, F)`` in float32; any F ≥ 1."""
+        y: Tensor = self.leave(self.norm(self.blocks(self.enter(x.transpose(1, 2))))).float()
+        return y.transpose(1, 2)
+
+
+class LightGenerator(GatedTrunk):
+    """Translate normalised log-mels of one speaker into another's, a bounded window at a time.
+
+    The untrained generator changes nothing: in normalised mels that is mean-variance matching.
+
+    Parameters
+    ----------
+    mels : int
+        Mel bins.
+    channels, dilations, reach
+        See :class:`GatedTrunk`.
+    """
+
+    def __init__(
         self,
         mels: int = 80,
         channels: int = 192,
         dilations: Sequence[int] = (1, 2, 4, 8, 1, 2, 4, 8),
         reach: int = 2,
     ) -> None:
-        super().__init__()
-        self.enter = TapGLU(mels, channels, dilation=1, future=1)
-        blocks = [Block(channels, d, min(d, reach)) for d in dilations]
-        self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.LayerNorm(channels)
-        self.leave = nn.Linear(channels, mels)
-        # The untrained generator changes nothing: in normalised mels that is mean-variance matching.
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
-        layers = [self.enter, *(block.taps for block in blocks)]
-        self.context_frames = (sum(t.past for t in layers), sum(t.future for t in layers))
+        super().__init__(mels, mels, channels, dilations, reach)
 
     def forward(self, mel: Tensor, condition: Condition | None = None) -> Tensor:
         """Map ``mel (B, M, F)``, normalised, to ``(B, M, F)``, normalised; any F ≥ 1."""
-        x = mel.transpose(1, 2)
-        y: Tensor = self.leave(self.norm(self.blocks(self.enter(x)))).float()
-        return mel + y.transpose(1, 2)
+        return mel + self.change(mel)
 
 
 class LightDiscriminator(nn.Module):
