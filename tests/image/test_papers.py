@@ -10,10 +10,15 @@ from image.shapes import SHAPE, a_batch, made, trainer
 from torch import nn
 from torch.nn.utils import parametrize
 
+from voicegan.core.blocks import spectral_norm
+from voicegan.core.penalties import input_gradient
 from voicegan.core.system import Logits, Phase, Progress
+from voicegan.image.nets import DISCRIMINATORS
 from voicegan.image.systems import SYSTEMS
+from voicegan.image.systems.base import AdversarialSystem
 
 START = Progress(0, 10)
+ADVERSARIAL = [name for name in SYSTEMS if issubclass(SYSTEMS.get(name), AdversarialSystem)]
 
 
 class Linear(nn.Module):
@@ -41,23 +46,23 @@ class Flat(nn.Module):
         return Logits((self.score + 0.0 * x.flatten(1).sum(1, keepdim=True),))
 
 
-@pytest.mark.parametrize("name", SYSTEMS.names())
+@pytest.mark.parametrize("name", ADVERSARIAL)
 def test_the_discriminators_loss_does_not_reach_the_generator(name: str) -> None:
     """Also where nobody has frozen it."""
     system = made(name).train()
-    batch, scratch = a_batch()
+    batch, scratch = a_batch(data=system.data)
     loss = sum(system.discriminator_loss(batch, scratch, START).values())
     loss.backward()
     assert all(p.grad is None or not p.grad.any() for p in system.g.parameters())
     assert any(p.grad is not None and p.grad.any() for p in system.d.parameters())
 
 
-@pytest.mark.parametrize("name", SYSTEMS.names())
+@pytest.mark.parametrize("name", ADVERSARIAL)
 def test_fakes_are_made_once_a_batch(name: str) -> None:
     system = made(name).train()
     passes = []
     system.g.register_forward_hook(lambda *_: passes.append(1))
-    batch, scratch = a_batch()
+    batch, scratch = a_batch(data=system.data)
     for phase in system.phases(START):
         phase.loss(batch, scratch, START)
         scratch.detach()
@@ -204,8 +209,42 @@ def test_spectral_norms_are_one_while_it_trains(tmp_path: Path) -> None:
         for layer in system.d.eval().modules()
         if isinstance(layer, (nn.Linear, nn.Conv2d))
     ]
-    assert len(norms) == 3 and norms == pytest.approx([1.0] * 3, abs=0.1)
+    assert len(norms) == 6 and norms == pytest.approx([1.0] * 6, abs=0.1)
     assert not any(parametrize.is_parametrized(layer) for layer in system.g.modules())
+
+
+def test_the_spectral_discriminator_is_the_papers() -> None:
+    """Table 3 for 32 x 32 pictures: seven convolutions of 64 to 512 channels, no norm, and one score."""
+    kind = SYSTEMS.get("sngan")
+    d = kind((3, 32, 32), 10, kind.Config(width=64)).d
+    layers = [m for m in d.modules() if isinstance(m, nn.Conv2d)]
+    assert [m.out_channels for m in layers] == [64, 128, 128, 256, 256, 512, 512]
+    assert [m.kernel_size[0] for m in layers] == [3, 4, 3, 4, 3, 4, 3]
+    assert [m.stride[0] for m in layers] == [1, 2, 1, 2, 1, 2, 1]
+    assert d.judgement.score.in_features == 4 * 4 * 512
+    assert {m.negative_slope for m in d.modules() if isinstance(m, nn.LeakyReLU)} == {0.1}
+    assert not any(isinstance(m, (nn.BatchNorm2d, nn.GroupNorm)) for m in d.modules())
+
+
+def test_a_deep_spectral_discriminator_can_stretch_what_a_shallow_one_cannot() -> None:
+    """Why the depth is there: the longest gradient of the score that training can reach."""
+    longest = {}
+    for net in ("dcgan", "sngan"):
+        torch.manual_seed(0)
+        d = spectral_norm(DISCRIMINATORS.get(net)((1, 8, 8), 8, "none"))
+        for layer in (m for m in d.modules() if isinstance(m, (nn.Conv2d, nn.Linear))):
+            layer.parametrizations.weight.original.data.fill_(1.0)  # the same everywhere: nothing cancels
+            for _ in range(15):
+                d(torch.ones(1, 1, 8, 8))
+        longest[net] = input_gradient(d.eval(), torch.ones(1, 1, 8, 8)).norm().item()
+    assert longest["sngan"] > 3 * longest["dcgan"] > 0
+
+
+def test_dropout_is_in_the_first_discriminator_alone() -> None:
+    system = made("gan").train()
+    image = a_batch()[0]["image"]
+    assert not torch.equal(system.d(image).scores[0], system.d(image).scores[0])
+    assert not any(isinstance(layer, nn.Dropout) for layer in system.g.modules())
 
 
 def test_hinge_leaves_alone_what_is_beyond_the_margin() -> None:

@@ -3,9 +3,10 @@
 Those of the table ``GENERATORS`` are built from ``inputs``, ``shape``, ``width`` and ``bounded`` and turn latent
 vectors ``(B, inputs)`` into samples ``(B, *shape)``, in [-1, 1] where they are ``bounded``, any numbers otherwise.
 
-Those of the table ``DISCRIMINATORS`` are built from ``shape``, ``width``, ``norm``, ``conditions`` and ``heads``.
-They turn samples, and conditions ``(B, conditions)`` where they know any, into ``Logits``: one score ``(B, 1)``,
-the features before it, and a linear output on those features for each of ``heads`` (name to size).
+Those of the table ``DISCRIMINATORS`` are built from ``shape``, ``width``, ``norm``, ``conditions``, ``heads``,
+``dropout`` and ``score``. They turn samples, and conditions ``(B, conditions)`` where they know any, into ``Logits``:
+one score ``(B, 1)`` unless it is not wanted, the features before it, and a linear output on those features for each
+of ``heads`` (name to size).
 """
 
 from __future__ import annotations
@@ -25,5 +26,9 @@ DISCRIMINATORS = Registry(
     {
         "mlp": ("voicegan.image.nets.mlp:MLPDiscriminator", "two hidden layers; any shape, also points"),
         "dcgan": ("voicegan.image.nets.dcgan:ConvDiscriminator", "strided convolutions"),
+        "sngan": (
+            "voicegan.image.nets.sngan:DeepConvDiscriminator",
+            "strided convolutions with plain ones between",
+        ),
     },
 )

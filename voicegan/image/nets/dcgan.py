@@ -94,6 +94,10 @@ class ConvDiscriminator(nn.Module):
         Size of the conditions, which are appended as constant channels; 0 for none.
     heads : mapping of str to int, optional
         Further outputs.
+    dropout : float
+        Share of the activations of each layer that training leaves out.
+    score : bool
+        Whether there is a score besides the heads.
     """
 
     def __init__(
@@ -103,6 +107,8 @@ class ConvDiscriminator(nn.Module):
         norm: Literal["none", "layer", "batch"] = "batch",
         conditions: int = 0,
         heads: Mapping[str, int] | None = None,
+        dropout: float = 0.0,
+        score: bool = True,
     ) -> None:
         super().__init__()
         self.conditions = conditions
@@ -112,9 +118,9 @@ class ConvDiscriminator(nn.Module):
         for index, (before, after) in enumerate(zip([shape[0] + conditions, *sizes], sizes, strict=False)):
             kind = "none" if index == 0 else norm
             conv = nn.Conv2d(before, after, 4, 2, 1, bias=kind == "none")
-            blocks.append(nn.Sequential(conv, _norm(kind, after), nn.LeakyReLU(0.2)))
+            blocks.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)))
         self.blocks = nn.ModuleList(blocks)
-        self.judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads)
+        self.judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
         initialise(self)
 
     def forward(self, pictures: Tensor, condition: Tensor | None = None) -> Logits:
@@ -132,7 +138,7 @@ class ConvDiscriminator(nn.Module):
         return judged
 
 
-def _norm(kind: str, channels: int) -> nn.Module:
+def norm_of(kind: str, channels: int) -> nn.Module:
     if kind == "none":
         return nn.Identity()
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(1, channels)

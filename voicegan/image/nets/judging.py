@@ -10,7 +10,7 @@ from ...core.system import Logits
 
 
 class Judgement(nn.Module):
-    """Linear outputs on flat features: the score, and one for each further head.
+    """Linear outputs on flat features: the score, where one is wanted, and one for each further head.
 
     Parameters
     ----------
@@ -18,18 +18,21 @@ class Judgement(nn.Module):
         Size of the features.
     heads : mapping of str to int, optional
         Names and sizes of further outputs.
+    score : bool
+        False where a head says all: the classes of Salimans 2016 or of Springenberg 2015.
     """
 
-    def __init__(self, features: int, heads: Mapping[str, int] | None = None) -> None:
+    def __init__(self, features: int, heads: Mapping[str, int] | None = None, score: bool = True) -> None:
         super().__init__()
-        self.score = nn.Linear(features, 1)
+        self.score = nn.Linear(features, 1) if score else None
         self.heads = nn.ModuleDict({name: nn.Linear(features, size) for name, size in (heads or {}).items()})
 
     def forward(self, *layers: Tensor) -> Logits:
         """Activations of the layers, the last of them read out."""
         last = layers[-1].flatten(1)
         heads = {name: head(last) for name, head in self.heads.items()}
-        return Logits((self.score(last),), (layers,), heads)
+        scores = () if self.score is None else (self.score(last),)
+        return Logits(scores, (layers,), heads)
 
 
 def require_condition(condition: Tensor | None, size: int) -> None:

@@ -59,6 +59,10 @@ class MLPDiscriminator(nn.Module):
         Size of the conditions, which are appended to the sample; 0 for none.
     heads : mapping of str to int, optional
         Further outputs.
+    dropout : float
+        Share of the hidden units that training leaves out.
+    score : bool
+        Whether there is a score besides the heads.
     """
 
     def __init__(
@@ -68,6 +72,8 @@ class MLPDiscriminator(nn.Module):
         norm: Literal["none", "layer", "batch"] = "none",
         conditions: int = 0,
         heads: Mapping[str, int] | None = None,
+        dropout: float = 0.0,
+        score: bool = True,
     ) -> None:
         super().__init__()
         self.conditions = conditions
@@ -75,9 +81,10 @@ class MLPDiscriminator(nn.Module):
         make = norms.get(norm, lambda: nn.BatchNorm1d(width))
         sizes = (math.prod(shape) + conditions, width)
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.Linear(size, width), make(), nn.LeakyReLU(0.2)) for size in sizes
+            nn.Sequential(nn.Linear(size, width), make(), nn.LeakyReLU(0.2), nn.Dropout(dropout))
+            for size in sizes
         )
-        self.judgement = Judgement(width, heads)
+        self.judgement = Judgement(width, heads, score)
 
     def forward(self, samples: Tensor, condition: Tensor | None = None) -> Logits:
         """Samples (B, \\*shape) and conditions (B, conditions) to a judgement."""

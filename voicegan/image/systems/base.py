@@ -179,9 +179,10 @@ class AdversarialConfig(Config):
     lr_d: float = pydantic.Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
     d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminator in each step
-    half_life: float | None = pydantic.Field(
-        None, gt=0
-    )  # of an averaged generator, in samples; None: not kept
+    dropout: float = pydantic.Field(0.0, ge=0, lt=1)  # within the discriminator
+    # Of the averaged generator, in samples; None keeps none. What G makes wanders about the data in circles, and the
+    # average lies nearer the middle (Yazıcı et al. 2019); early in a run it is shorter, see `core.ema`.
+    half_life: float | None = pydantic.Field(10_000, gt=0)
 
 
 def unmixed(norm: str) -> str:
@@ -206,10 +207,13 @@ class AdversarialSystem(ImageSystem):
     def __init__(self, image_shape: Sequence[int], classes: int, config: AdversarialConfig) -> None:
         super().__init__(image_shape, classes)
         self.config: Any = config
-        self.g = self.generator()
-        self.d = self.discriminator()
+        self.g, self.d = self.players()
         if config.half_life is not None:
             self.average("g", config.half_life)
+
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        """Build generator and discriminator. A subclass says here what more they take and tell."""
+        return self.generator(), self.discriminator()
 
     def generator(self, more_inputs: int = 0, bounded: bool = True) -> nn.Module:
         """Build the generator, with ``more_inputs`` besides the noise."""
@@ -218,10 +222,18 @@ class AdversarialSystem(ImageSystem):
         made: nn.Module = kind(c.latent + more_inputs, self.image_shape, c.width, bounded)
         return made
 
-    def discriminator(self, conditions: int = 0, heads: Mapping[str, int] | None = None) -> nn.Module:
-        """Build the discriminator."""
+    def discriminator(
+        self,
+        conditions: int = 0,
+        heads: Mapping[str, int] | None = None,
+        *,
+        score: bool = True,
+        net: str | None = None,
+    ) -> nn.Module:
+        """Build the discriminator, of another kind than the config's where ``net`` names one."""
         c = self.config
-        made: nn.Module = DISCRIMINATORS.get(c.net)(self.image_shape, c.width, c.d_norm, conditions, heads)
+        kind = DISCRIMINATORS.get(net or c.net)
+        made: nn.Module = kind(self.image_shape, c.width, c.d_norm, conditions, heads, c.dropout, score)
         return made
 
     def optimizers(self) -> Mapping[str, OptimizerSpec]:
@@ -250,12 +262,12 @@ class AdversarialSystem(ImageSystem):
         """``z ~ N(0, I)``, (B, latent)."""
         return draws.normal("z", self.config.latent)
 
-    def fake(self, scratch: Scratch) -> Tensor:
-        """``G(z)``: made once for a batch, and cut from its graph for the phases that come later.
+    def fake(self, scratch: Scratch, labels: Tensor | None = None) -> Tensor:
+        """``G(z)``, or ``G(z, y)``: made once for a batch, and cut from its graph for the phases that come later.
 
         Where the discriminator's phase is the first to ask, the generator is frozen and no graph is made.
         """
         if "fake" not in scratch:
-            scratch["fake"] = self.g(self.latents(scratch.draws))
+            scratch["fake"] = self.g(self.latents(scratch.draws, labels))
         fake: Tensor = scratch["fake"]
         return fake

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import pydantic
 from torch import Tensor
 
 from ...core.objectives import OBJECTIVES
@@ -19,6 +20,7 @@ class GANConfig(AdversarialConfig):
     net: Literal["mlp", "dcgan"] = "mlp"
     width: int = 256
     d_norm: Literal["none", "layer", "batch"] = "none"
+    dropout: float = pydantic.Field(0.5, ge=0, lt=1)  # in D alone, as in section 5
     objective: Literal["minimax", "non_saturating"] = "non_saturating"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from torch import Tensor, nn
@@ -28,9 +27,10 @@ class SNGAN(AdversarialSystem):
 
     Config = SNGANConfig
 
-    def discriminator(self, conditions: int = 0, heads: Mapping[str, int] | None = None) -> nn.Module:
-        """Build the discriminator and divide each weight by its largest singular value (eq. 8)."""
-        return spectral_norm(super().discriminator(conditions, heads))
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        """The paper's discriminator, each weight of which is divided by its largest singular value (eq. 8)."""
+        net = "sngan" if self.config.net == "dcgan" else None
+        return self.generator(), spectral_norm(self.discriminator(net=net))
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``-E[D(G(z))]`` (eq. 17)."""

@@ -1,0 +1,77 @@
+"""The plain discriminator of spectral normalisation (Miyato et al. 2018, arXiv:1802.05957, table 3).
+
+Before each halving, and once at the end, there is a convolution that keeps the size. The depth matters: a layer whose
+weight matrix has spectral norm 1 can stretch its input only by √(how many windows a pixel lies in), which is 2 for
+4 x 4 with stride 2 and 3 for 3 x 3. Two strided layers alone are so flat that they can hardly tell a crude sample from
+a real one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ...core.blocks import initialise
+from ...core.system import Logits
+from .dcgan import halvings, norm_of
+from .judging import Judgement, require_condition
+
+
+class DeepConvDiscriminator(nn.Module):
+    """3 x 3 and 4 x 4 strided convolutions in turn, leaky rectifiers with a slope of 0.1.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        ``(C, H, W)``.
+    width : int
+        Channels of the first layer; twice as many after each halving, eight times at most.
+    norm, conditions, heads, dropout, score
+        As for :class:`~voicegan.image.nets.dcgan.ConvDiscriminator`; no norm in the paper.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int,
+        norm: Literal["none", "layer", "batch"] = "none",
+        conditions: int = 0,
+        heads: Mapping[str, int] | None = None,
+        dropout: float = 0.0,
+        score: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conditions = conditions
+        steps = halvings(shape)
+        sizes = [width * min(8, 2**step) for step in range(steps + 1)]
+        # (channels before, after, kernel, stride)
+        plan = [(shape[0] + conditions, width, 3, 1)]
+        for before, after in itertools.pairwise(sizes):
+            plan += [(before, after, 4, 2), (after, after, 3, 1)]
+        blocks = []
+        for index, (before, after, kernel, stride) in enumerate(plan):
+            kind = "none" if index == 0 else norm
+            conv = nn.Conv2d(before, after, kernel, stride, 1, bias=kind == "none")
+            blocks.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.1), nn.Dropout(dropout)))
+        self.blocks = nn.ModuleList(blocks)
+        self.judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+        # Under spectral norm the size of a weight only sets how fast Adam turns it: 0.02 would be too fast.
+        initialise(self, "xavier", 1.0)
+
+    def forward(self, pictures: Tensor, condition: Tensor | None = None) -> Logits:
+        """Pictures (B, C, H, W) and conditions (B, conditions) to a judgement."""
+        require_condition(condition, self.conditions)
+        x = pictures
+        if condition is not None:
+            planes = condition.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, planes], dim=1)
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        judged: Logits = self.judgement(*features)
+        return judged
