@@ -28,6 +28,7 @@ COMMANDS = {
     "info": ("info:info", "Say what a voice or a recording is."),
     "eval": ("eval:evaluate", "Judge a voice on recordings kept aside."),
     "vocoder": ("vocoder:vocoder", "Make, judge and use what turns mels into sound."),
+    "image": ("image:image", "Train and use image GANs: the same core on pictures."),
     "doctor": ("doctor:doctor", "Check this machine, and say how to mend each fault."),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,10 +34,16 @@ class Asked:
     overrides: tuple[str, ...]
     device: str | None
     devices: int | None
+    seed: int | None
     resume: bool
     force: bool
     dry_run: bool
     quiet: bool
+
+    @property
+    def source(self) -> str:
+        """Where settings are from, for messages about them."""
+        return str(self.recipe or "")
 
     @property
     def begins(self) -> bool:
@@ -56,6 +63,7 @@ class Asked:
             "trainer.steps": self.steps,
             "trainer.device": self.device,
             "trainer.devices": self.devices,
+            "trainer.seed": self.seed,
         }
         # JSON's strings are TOML's, whatever is in them.
         given = [
@@ -83,16 +91,19 @@ class Asked:
             )
 
 
-def options(made: str, systems: str, setting: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def options(
+    made: str, systems: str | None, setting: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that every training takes; it gets them as one argument, ``asked``.
 
-    made: what the training makes. systems, setting: what there is to choose from, and an example, for the help.
+    made: what the training makes. systems, setting: what there is to choose from, and an example, for the help;
+    no systems: the command says by itself which one it trains.
     """
     shared = [
         click.option(
             "--out", type=FOLDER, help=f"Where run and {made} go; by default the user's data folder."
         ),
-        click.option("--system", help=f"What to train: {systems}."),
+        *([click.option("--system", help=f"What to train: {systems}.")] if systems else []),
         click.option("--steps", type=click.IntRange(1), help="How many steps to train."),
         click.option(
             "--minutes", type=click.FloatRange(0.1), help="How long to train; measured into steps, once."
@@ -109,6 +120,9 @@ def options(made: str, systems: str, setting: str) -> Callable[[Callable[..., No
         ),
         click.option("--device", help="auto, cpu, cuda or mps."),
         click.option("--devices", type=click.IntRange(1), help="How many devices share each batch."),
+        click.option(
+            "--seed", type=click.IntRange(0), help="Another seed: other weights, other batches. [0]"
+        ),
         click.option("--resume", is_flag=True, help="Continue the run from its newest checkpoint."),
         click.option("--force", is_flag=True, help="Start anew where a run already exists."),
         click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take."),
@@ -118,7 +132,10 @@ def options(made: str, systems: str, setting: str) -> Callable[[Callable[..., No
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def bundled(**values: Any) -> None:
-            asked = Asked(**{name: values.pop(name) for name in Asked.__dataclass_fields__})
+            given = {
+                name: values.pop(name) for name in Asked.__dataclass_fields__ if name != "system" or systems
+            }
+            asked = Asked(**{"system": None, **given})
             if asked.steps is not None and asked.minutes is not None:
                 raise click.UsageError("--steps and --minutes exclude each other")
             from ..core.runs import first_rank
@@ -138,14 +155,35 @@ class Run(Protocol):
     """A training that is ready to run."""
 
     trainer: Trainer
+    settings: Any
 
     def describe(self) -> list[str]: ...
+
+    def choose_steps(self, minutes: float) -> int: ...
 
     def save_plan(self) -> None: ...
 
     def resume(self) -> bool: ...
 
     def run(self, *, quiet: bool) -> Outcome: ...
+
+
+def command_line() -> str:
+    """What was typed, for cards."""
+    return shlex.join(["voicegan", *sys.argv[1:]])
+
+
+def go(run: Run, asked: Asked, to: Sequence[str]) -> Outcome | None:
+    """Foretell a training or carry it out, as it is asked. to: lines that say where things go.
+
+    None where there is nothing more to say.
+    """
+    if asked.minutes is not None and not asked.resume:
+        run.choose_steps(asked.minutes)
+    if asked.dry_run:
+        foretell(run, [f"run: {run.trainer.folder}", *to], run.settings.model_dump_json(indent=2))
+        return None
+    return carry_out(run, asked)
 
 
 def foretell(run: Run, lines: Sequence[str], settings: str) -> None:
@@ -191,11 +229,14 @@ def carry_out(run: Run, asked: Asked) -> Outcome | None:
     return outcome if first else None
 
 
-def end(outcome: Outcome, made: Sequence[str], then: str) -> None:
-    """Say how a run ended. made: a line for each thing that it made. then: what to do with it."""
+def end(outcome: Outcome, made: Sequence[str], then: str, *, chosen: bool = True) -> None:
+    """Say how a run ended. made: a line for each thing that it made. then: what to do with it.
+
+    chosen: things are made whenever a validation is the best so far; otherwise at every check, by its newest state.
+    """
+    for line in made if outcome.best_step is not None or not chosen else ():
+        say(line)
     if outcome.best_step is not None:
-        for line in made:
-            say(line)
         say(f"best at step {outcome.best_step}, validation score {outcome.best_score:.3f}")
     if outcome.interrupted is not None:
         say(f"stopped at step {outcome.step} and saved; continue with --resume")

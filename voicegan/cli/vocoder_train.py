@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,17 +85,11 @@ def train(
         settings,
         called,
         places,
-        command=plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]]),
+        command=plan.get("command") or training.command_line(),
         say=training.say,
         resumes=asked.resume and runs.has_state(places.run),
     )
-    if asked.minutes is not None and not asked.resume:
-        run.choose_steps(asked.minutes)
-    if asked.dry_run:
-        to = [f"run: {places.run}", f"vocoder: {places.vocoder}"]
-        training.foretell(run, to, run.settings.model_dump_json(indent=2))
-        return
-    if outcome := training.carry_out(run, asked):
+    if outcome := training.go(run, asked, [f"vocoder: {places.vocoder}"]):
         spelled = called if asked.out is None else shlex.quote(str(places.vocoder))
         training.end(
             outcome,

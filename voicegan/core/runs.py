@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pydantic
 import torch
@@ -17,8 +17,7 @@ from ..config import Config
 from ..errors import VoiceganError
 from . import state
 from .log import series
-from .registry import Registry
-from .trainer import Trainer, TrainerConfig
+from .trainer import Outcome, Trainer, TrainerConfig
 
 C = TypeVar("C", bound=Config)
 
@@ -85,7 +84,15 @@ def cadence(steps: int) -> int:
     return max(20, min(1000, steps // CHECKS))
 
 
-def resolve(cls: type[C], systems: Registry, values: Mapping[str, Any], source: str = "") -> C:
+class Systems(Protocol):
+    """Systems by name, such as a registry."""
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+    def get(self, name: str) -> Any: ...
+
+
+def resolve(cls: type[C], systems: Systems, values: Mapping[str, Any], source: str = "") -> C:
     """Fill in what a training was not told: the system's step count and batch, its settings' defaults, the cadence.
 
     cls has at least ``system``, a name of the table ``systems``, ``model``, that system's own settings, and
@@ -144,3 +151,55 @@ def draw_curves(run: Path, title: str) -> None:
     for name, chosen in (("losses", losses), ("validation", checks)):
         if any(len(points) > 1 for points in chosen.values()):
             curves(chosen, run / f"{name}.png", title=f"{title}: {name}")
+
+
+class Run:
+    """What every training does with its trainer, whatever is trained. The domains' own trainings derive from it.
+
+    Attributes
+    ----------
+    trainer : Trainer
+        It runs in the folder of its state.
+    settings : Config
+        What `resolve` resolved; it has a section ``trainer``.
+    title : str
+        Of the curves.
+    say : callable
+        Prints one line to the user.
+    """
+
+    trainer: Trainer
+    settings: Any
+    title: str
+    say: Callable[[str], None]
+
+    def plan(self) -> dict[str, Any]:
+        """What the run was started with, besides its settings."""
+        raise NotImplementedError
+
+    def rehearse(self) -> object:
+        """Do what a check does, and leave no trace."""
+        raise NotImplementedError
+
+    def choose_steps(self, minutes: float) -> int:
+        """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
+        self.say(choose_steps(minutes, self.trainer, self.rehearse))
+        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
+        return self.trainer.config.steps
+
+    def save_plan(self) -> None:
+        """Write the plan, from which ``--resume`` continues."""
+        if first_rank():
+            settings = self.settings.model_dump(mode="json")
+            save_plan(self.trainer.folder, {**self.plan(), "settings": settings})
+
+    def resume(self) -> bool:
+        """Take up the newest checkpoint; return whether there was one."""
+        return self.trainer.resume()
+
+    def run(self, *, quiet: bool = False) -> Outcome:
+        """Train to the end, releasing what is made whenever it is better than before."""
+        outcome = self.trainer.fit(quiet=quiet)
+        if first_rank():
+            draw_curves(self.trainer.folder, self.title)
+        return outcome

@@ -213,6 +213,11 @@ def save_judge(folder: Path, judge: Judge, card: str, training: Mapping[str, Any
     KIND.save(folder, judge.name, settings, tensors, card)
 
 
+def where_judges_are() -> tuple[Path, Path]:
+    """Where judges are looked for, first come first served: the user's data folder, then the package."""
+    return storage.home() / "judges", _BUNDLED
+
+
 def load_judge(name: str | Path) -> Judge:
     """The judge of a dataset, by its name, or from a folder.
 
@@ -221,7 +226,7 @@ def load_judge(name: str | Path) -> Judge:
     """
     folder = KIND.folder_at(name)
     if folder is None:
-        found = KIND.find((storage.home() / "judges", _BUNDLED))
+        found = KIND.find(where_judges_are())
         if name not in found:
             raise KIND.unknown(str(name), found, KIND.again)
         folder = found[str(name)]

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..config import Config
 from ..core import runs
 from ..core.random import derive
 from ..core.system import Progress, System
-from ..core.trainer import Outcome, Trainer, TrainerConfig
+from ..core.trainer import Trainer, TrainerConfig
 from ..errors import VoiceganError
 from . import library, pack
 from .corpus import Corpus, CorpusConfig, Crops
@@ -138,7 +137,7 @@ def _in_full(net: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-class Training:
+class Training(runs.Run):
     """A vocoder training: made from its plan, begun or resumed, run to its end.
 
     Parameters
@@ -171,7 +170,7 @@ class Training:
         resumes: bool = False,
     ) -> None:
         self.corpus, self.settings, self.name, self.places = corpus, settings, name, places
-        self.command = command
+        self.command, self.title = command, name
         self.say = say if runs.first_rank() else lambda text: None
         self.system = make_system(settings, corpus.spec, resumes=resumes)
         source = Crops(corpus.training, corpus.spec, self.system.crop_frames, self.system.variety)
@@ -185,38 +184,19 @@ class Training:
             on_best=self._release,
         )
 
-    def choose_steps(self, minutes: float) -> int:
-        """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
-        check = partial(self.monitor.validate, self.system, self.trainer.progress, rehearsal=True)
-        self.say(runs.choose_steps(minutes, self.trainer, check))
-        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
-        return self.trainer.config.steps
+    def rehearse(self) -> object:
+        """Do what a check does, and leave no trace."""
+        return self.monitor.validate(self.system, self.trainer.progress, rehearsal=True)
 
-    def save_plan(self) -> None:
-        """Write the plan, from which ``--resume`` continues."""
-        if runs.first_rank():
-            runs.save_plan(
-                self.places.run,
-                {
-                    "name": self.name,
-                    "folders": [str(place.resolve()) for place in self.corpus.places],
-                    "recordings": self.corpus.fingerprint,
-                    "through": [list(part) for part in self.corpus.through],
-                    "command": self.command,
-                    "settings": self.settings.model_dump(mode="json"),
-                },
-            )
-
-    def resume(self) -> bool:
-        """Take up the newest checkpoint; return whether there was one."""
-        return self.trainer.resume()
-
-    def run(self, *, quiet: bool = False) -> Outcome:
-        """Train to the end, releasing the vocoder whenever it is better than before."""
-        outcome = self.trainer.fit(quiet=quiet)
-        if runs.first_rank():
-            runs.draw_curves(self.places.run, self.name)
-        return outcome
+    def plan(self) -> dict[str, Any]:
+        """What the run was started with, besides its settings."""
+        return {
+            "name": self.name,
+            "folders": [str(place.resolve()) for place in self.corpus.places],
+            "recordings": self.corpus.fingerprint,
+            "through": [list(part) for part in self.corpus.through],
+            "command": self.command,
+        }
 
     def describe(self) -> list[str]:
         """Say in a few lines what is trained on what."""

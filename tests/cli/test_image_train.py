@@ -1,0 +1,254 @@
+"""`voicegan image train` from data to a model, in miniature."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from voicegan.cli import main
+from voicegan.core import state
+from voicegan.image.pack import load_model_pack
+
+TINY = [
+    "--set", "model.width=4", "--set", "model.latent=4", "--set", "trainer.batch=4", "--set", "trainer.log_every=2",
+    "--set", "trainer.check_every=2", "--device", "cpu",
+]  # fmt: skip
+
+OWN = '''"""A system of one's own."""
+from voicegan.image.systems.dcgan import DCGAN
+
+class MyGAN(DCGAN):
+    """As DCGAN."""
+
+number = 3
+'''
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def train(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["image", "train", *map(str, arguments)])
+
+
+def image(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["image", *map(str, arguments)])
+
+
+def begin(*arguments: object) -> Result:
+    return train("dcgan", *TINY, *arguments)
+
+
+def plan_of(out: Path) -> dict:
+    return json.loads((out / "run" / "plan.json").read_text())
+
+
+def one_line(result: Result) -> str:
+    """What went wrong; it is said in one line, with exit code 2, and without a traceback."""
+    assert result.exit_code == 2, result.output
+    said = [line for line in result.output.splitlines() if line.lower().startswith("error")]
+    assert len(said) == 1 and "Traceback" not in result.output and "fault in voicegan" not in result.output
+    return said[0]
+
+
+def pictures(folder: Path, count: int = 10, size: int = 8) -> Path:
+    for number in range(count):
+        (folder / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(number).integers(0, 256, (size, size), dtype=np.uint8)
+        Image.fromarray(values).save(folder / "ab"[number % 2] / f"{number // 2}.png")
+    return folder
+
+
+def test_digits_become_a_model(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    result = begin("--data", "digits", "--steps", 4, "--out", out, "--name", "mine", "--seed", 3)
+    assert result.exit_code == 0, result.output
+    assert "1200 pictures of digits to train on, 597 held out, 8×8 in grey" in result.output
+    assert "the judge of digits chooses the checkpoint" in result.output
+    pack = load_model_pack(out / "mine")
+    assert (pack.name, pack.system, pack.shape, len(pack.classes)) == ("mine", "dcgan", (1, 8, 8), 10)
+    assert pack.training["seed"] == 3 and pack.data["names"] == ["digits"]
+    rows = [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert {"g/adversarial", "d/adversarial", "validation/frechet", "validation/classes"} <= set().union(*rows)
+    for drawn in ("losses.png", "validation.png", "samples/0000002.png", "samples/0000004.png"):
+        assert Image.open(out / "run" / drawn).size[0] > 100
+    assert f"voicegan image sample {out / 'mine'}" in result.output
+    built = pack.build()
+    latest = state.latest(out / "run")[1]
+    if pack.training["steps"] == latest["step"]:
+        assert all(torch.equal(value, latest["system"][key]) for key, value in built.state_dict().items())
+    card = (out / "mine" / "README.md").read_text()
+    assert "`dcgan`" in card and "1200 pictures of digits" in card and "voicegan image sample mine" in card
+
+
+def test_models_go_to_the_users_folder_and_are_listed(home: Path) -> None:
+    result = begin("--steps", 2)
+    assert result.exit_code == 0, result.output
+    assert (home / "images" / "dcgan-digits" / "model.json").is_file()
+    assert (home / "runs" / "image-dcgan-digits" / "plan.json").is_file()
+    assert "dcgan-digits" in image("list").output
+    again = begin("--steps", 2)
+    assert again.exit_code == 2 and "a run of dcgan-digits is in" in again.output and "--resume" in again.output
+    assert begin("--steps", 2, "--force").exit_code == 0
+    assert train("dcgan", "--resume", "--steps", 4).exit_code == 0
+    assert train("--resume", "--name", "dcgan-digits", "--steps", 6).exit_code == 0
+    assert state.latest(home / "runs" / "image-dcgan-digits")[1]["step"] == 6
+
+
+def test_resume_is_one_run_bit_for_bit(tmp_path: Path) -> None:
+    assert begin("--steps", 4, "--out", tmp_path / "whole").exit_code == 0
+    assert begin("--steps", 2, "--out", tmp_path / "parts").exit_code == 0
+    more = train("--resume", "--out", tmp_path / "parts", "--steps", 4, "--config", "nowhere.toml")
+    assert more.exit_code == 0 and "continuing after step 2 of 4" in more.output, more.output
+    assert "--config is not read again" in more.output
+    whole, parts = (state.latest(tmp_path / name / "run")[1] for name in ("whole", "parts"))
+    for key, value in whole["system"].items():
+        assert torch.equal(value, parts["system"][key])
+
+
+def test_interrupted_run_resumes_from_where_it_was(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "voicegan", "image", "train", "dcgan", *TINY, "--steps", "100000"]
+    process = subprocess.Popen([*command, "--out", str(tmp_path / "o")], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 150
+    while not state.found(tmp_path / "o" / "run") and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "continue with --resume" in said and "look:" not in said
+    step = state.latest(tmp_path / "o" / "run")[1]["step"]
+    more = train("--resume", "--out", tmp_path / "o", "--steps", step + 2)
+    assert more.exit_code == 0, more.output
+
+
+def test_dry_run_prints_the_plan_and_leaves_nothing(tmp_path: Path) -> None:
+    result = begin("--steps", 50, "--out", tmp_path / "o", "--dry-run")
+    assert result.exit_code == 0, result.output
+    for text in ("estimated time: ", '"steps": 50', f"model: {tmp_path / 'o' / 'dcgan-digits'}"):
+        assert text in result.output
+    assert not (tmp_path / "o").exists()
+
+
+def test_minutes_become_steps_once(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    result = begin("--minutes", "0.1", "--set", "trainer.check_every=100000", "--out", out)
+    assert result.exit_code == 0, result.output
+    steps = plan_of(out)["settings"]["trainer"]["steps"]
+    assert f"0.1 minutes are {steps} steps" in result.output
+    again = train("--resume", "--out", out, "--minutes", 5)
+    assert again.exit_code == 0 and f"the run keeps its {steps} steps" in again.output, again.output
+
+
+def test_folders_and_points_are_learnt_too(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "pictures")
+    result = begin("--data", folder, "--steps", 2, "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    assert "nothing judges the checkpoints: the newest counts" in result.output and "score" not in result.output
+    pack = load_model_pack(tmp_path / "o" / "dcgan-pictures")
+    assert pack.classes == ("a", "b") and pack.data["names"] == ["pictures"]  # no path of this machine
+    larger = begin("--data", folder, "--size", 16, "--channels", 3, "--steps", 2, "--out", tmp_path / "l")
+    assert larger.exit_code == 0, larger.output
+    assert load_model_pack(tmp_path / "l" / "dcgan-pictures").shape == (3, 16, 16)
+    ring = train("gan", "--data", "ring-8", *TINY, "--steps", 2, "--out", tmp_path / "p")
+    assert ring.exit_code == 0, ring.output
+    assert "the modes that are reached choose the checkpoint" in ring.output
+    assert Image.open(tmp_path / "p" / "run" / "samples" / "0000002.png").size[0] > 200
+
+
+def test_a_system_of_ones_own_is_trained_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "my_gan.py").write_text(OWN)
+    mine = f"{tmp_path / 'my_gan.py'}:MyGAN"
+    result = train(mine, *TINY, "--steps", 2, "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    model = tmp_path / "o" / "mygan-digits"
+    assert load_model_pack(model).system == "my_gan.py:MyGAN"
+    assert train("--resume", "--out", tmp_path / "o", "--steps", 4).exit_code == 0
+    grid = tmp_path / "grid.png"
+    # The model cannot name the code that is run: its user does.
+    refused = image("sample", model, "--out", grid)
+    assert "Name its code, which will be run: --system my_gan.py:MyGAN" in one_line(refused)
+    assert image("sample", model, "--out", grid, "--system", mine).exit_code == 0 and grid.is_file()
+    for wrong, said in (
+        (f"{tmp_path / 'nowhere.py'}:MyGAN", "nowhere.py does not exist"),
+        (f"{tmp_path / 'my_gan.py'}:Yours", "holds no Yours"),
+        (f"{tmp_path / 'my_gan.py'}:number", "is no image system"),
+        ("json:JSONDecoder", "is no image system"),
+        ("no_such_package.gan:GAN", "cannot be imported"),
+    ):
+        assert said in one_line(train(wrong, *TINY, "--steps", 2, "--out", tmp_path / "x"))
+    (tmp_path / "broken.py").write_text("import = 3")
+    assert "cannot be imported (SyntaxError" in one_line(train(f"{tmp_path / 'broken.py'}:A", *TINY))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "model.widht=3"], "unknown key 'model.widht'. Did you mean 'model.width'"),
+        (["--set", "lr_g=1"], "Did you mean 'model.lr_g'"),
+        (["--set", "trainr.steps=3"], "Did you mean 'trainer'"),
+        (["--data", "digitz"], "there is no data named digitz, nor a folder"),
+        (["--data", "mnist"], "mnist is not there"),
+        (["--data", "digits", "--data", "digits"], "one dataset, not from 2"),
+        (["--data", "ring-8"], "cannot be built for (2, 1, 1)|cannot be halved twice"),
+        (["--size", "9"], "cannot be halved twice"),
+        (["--name", "a/b"], '"a/b" cannot be the name of a model'),
+        (["--steps", "3", "--minutes", "2"], "exclude each other"),
+        (["--config", "missing.toml"], "missing.toml does not exist"),
+        (["--resume", "--out", "nowhere"], "no training to resume"),
+        (["--device", "tpu"], "no device is called 'tpu'"),
+        (["--set", "judge=nobody"], "there is no judge nobody"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_clear_line(arguments: list[str], said: str) -> None:
+    told = one_line(begin(*arguments))
+    assert any(part in told for part in said.split("|")), told
+
+
+def test_names_of_systems_are_checked(tmp_path: Path) -> None:
+    assert "Did you mean dcgan" in one_line(train("dcgn", *TINY))
+    assert "a system is needed" in one_line(train(*TINY))
+    assert begin("--steps", 2, "--out", tmp_path / "o").exit_code == 0
+    for wrong, said in (
+        (["lsgan"], "this run trains dcgan"),
+        (["--name", "x"], "the model of this run is called dcgan-digits"),
+        (["--set", "model.width=8"], "does not belong to this system: size mismatch"),
+        (["--size", "16"], "have changed since this run was begun"),
+    ):
+        assert said in one_line(train(*wrong, "--resume", "--out", tmp_path / "o"))
+    voices = CliRunner().invoke(main, ["train", "--resume", "--out", str(tmp_path / "o")])
+    assert "holds a training of another kind" in one_line(voices)
+
+
+def test_places_that_cannot_be_used_are_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "is a file, not a folder" in one_line(begin("--out", tmp_path / "file" / "o"))
+    pictures(tmp_path / "full" / "dcgan-digits")
+    assert "which holds something else" in one_line(begin("--out", tmp_path / "full"))
+    assert "which holds something else" in one_line(begin("--name", "run", "--out", tmp_path / "o"))
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "voicegan", "image", "train", "dcgan", *TINY, "--steps", "4", "--devices", "2",
+         "--out", str(tmp_path / "o")],
+        capture_output=True, text=True, timeout=170, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    saved = state.latest(tmp_path / "o" / "run")[1]
+    assert saved["step"] == 4 and len(saved["ranks"]) == 2

@@ -1,0 +1,98 @@
+"""Systems by name: those of the table, and one's own, named by where their class is."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from ..errors import VoiceganError
+from .systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from .systems.base import ImageSystem
+
+
+def is_own(name: object) -> bool:
+    """Whether a name means a class of one's own: ``my_gan.py:MyGAN`` or ``my_package.gan:MyGAN``."""
+    return isinstance(name, str) and ":" in name
+
+
+def spelled(name: str) -> str:
+    """A name as it holds from any folder: a file by its whole path."""
+    place, _, attribute = name.rpartition(":")
+    return (
+        f"{Path(place).expanduser().absolute()}:{attribute}"
+        if is_own(name) and place.endswith(".py")
+        else name
+    )
+
+
+class Systems:
+    """The table's systems and everybody's own, as `core.runs.resolve` asks for them.
+
+    Code of one's own is imported, which runs it: only names that the user has given may come here.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return is_own(name) or name in SYSTEMS
+
+    def get(self, name: str) -> type[ImageSystem]:
+        """The class. Raises VoiceganError for an unknown name, and for code that holds no such system."""
+        kind: type[ImageSystem] = _import(name) if is_own(name) else SYSTEMS.get(name)
+        return kind
+
+
+ALL = Systems()
+
+
+def _import(name: str) -> type[ImageSystem]:
+    from .systems.base import ImageSystem
+
+    place, _, attribute = name.rpartition(":")
+    module = _module(place)
+    kind = getattr(module, attribute, None)
+    if kind is None:
+        raise VoiceganError(f"{place} holds no {attribute}", "Name its class: my_gan.py:MyGAN.")
+    if not (isinstance(kind, type) and issubclass(kind, ImageSystem)):
+        raise VoiceganError(f"{attribute} of {place} is no image system",
+                            "Derive it from voicegan.image.systems.base.ImageSystem.")  # fmt: skip
+    for wanted in ("Config", "trainer_defaults"):
+        if not hasattr(kind, wanted):
+            raise VoiceganError(
+                f"{attribute} of {place} has no {wanted}", "Every image system states its own."
+            )
+    return kind
+
+
+def _module(place: str) -> ModuleType:
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        path = Path(place).expanduser().absolute()
+        if not path.is_file():
+            raise VoiceganError(f"{path} does not exist", "Name the file that holds the system's class.")
+        # Under a name of its own, so that it hides no installed module; registered, as pickle and pydantic expect.
+        called = f"voicegan_own_{path.stem}"
+        if called in sys.modules and getattr(sys.modules[called], "__file__", None) == str(path):
+            return sys.modules[called]
+        spec = importlib.util.spec_from_file_location(called, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[called] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[called]
+            raise
+        return module
+    except VoiceganError:
+        raise
+    except Exception as error:  # it is the user's code, which may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise VoiceganError(
+            f"{place} cannot be imported ({what})", "Mend it; --debug shows where."
+        ) from error

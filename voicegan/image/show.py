@@ -1,0 +1,138 @@
+"""What a system makes, as a picture to look at: grids of samples, translations beside their originals, points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.random import Draws
+from ..pictures import image_grid
+from .data import Pictures, Points, to_float, to_uint8
+from .domains import Domains
+from .sources import Material
+from .systems.base import ImageSystem
+
+COUNT = 64  # samples in a grid
+BESIDE = 8  # pictures that are shown beside what is made of them
+
+
+def grid(images: Tensor, path: Path, columns: int | None = None) -> None:
+    """Write pictures (N, C, H, W) in [-1, 1] as a grid; points (N, 2, 1, 1) as dots in the plane."""
+    if is_points(images.shape[1:]):
+        images = scatter([images.flatten(1)])
+        columns = 1
+    image_grid(to_uint8(images).permute(0, 2, 3, 1).cpu().numpy(), path, columns)
+
+
+def is_points(shape: Sequence[int]) -> bool:
+    """Whether samples of this shape are points of the plane."""
+    return tuple(shape) == (2, 1, 1)
+
+
+def scatter(sets: Sequence[Tensor], size: int = 256) -> Tensor:
+    """Points (N, 2) in [-1, 1], each set in a colour of its own, the last on top: (1, 3, size, size) in [-1, 1]."""
+    colours = ((0.45, 0.45, 0.45), (1.0, -0.35, -0.8))
+    canvas = torch.full((3, size, size), 1.0)
+    for points, colour in zip(sets, colours[-len(sets) :], strict=True):
+        inside = points.float().cpu().clamp(-1, 1)
+        at = ((inside * 0.5 + 0.5) * (size - 2)).round().long()
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            canvas[:, (size - 2 - at[:, 1] + dy).clamp(0, size - 1), at[:, 0] + dx] = torch.tensor(colour)[
+                :, None
+            ]
+    return canvas[None]
+
+
+def hole(images: Tensor) -> Tensor:
+    """A mask (N, 1, H, W) whose middle quarter is to be filled (Pathak 2016)."""
+    height, width = images.shape[-2:]
+    mask = torch.zeros(len(images), 1, height, width, dtype=torch.bool, device=images.device)
+    top, left = height // 4, width // 4
+    mask[..., top : height - top, left : width - left] = True
+    return mask
+
+
+def held_out(pictures: Pictures, count: int = BESIDE) -> Tensor:
+    """The first pictures of the test part, or of all where nothing is held out, as floats."""
+    side = pictures.test if len(pictures.test) else pictures
+    return to_float(side.images[:count])
+
+
+def labels_by_column(classes: int) -> Tensor:
+    """Labels of a grid with a column for each class, at most sixteen, and eight rows."""
+    return torch.arange(min(classes, 16)).repeat(8)
+
+
+def picture_of(system: ImageSystem, material: Material, path: Path, seed: int = 0) -> bool:
+    """Draw what a system makes at this moment, as it is able to; return whether there was anything to draw."""
+    device = next(system.parameters()).device
+    data = material.data
+    if isinstance(data, Points):
+        samples = system.sample(1000, seed).flatten(1)
+        grid_of_points = scatter([data.points[:2000], samples])
+        image_grid(to_uint8(grid_of_points).permute(0, 2, 3, 1).numpy(), path, 1)
+    elif isinstance(data, Domains) and system.can("translate"):
+        _beside(_translated(system, data, device), path)
+    elif system.can("sample"):
+        labels = labels_by_column(system.classes) if system.conditional else None
+        count, columns = (COUNT, None) if labels is None else (len(labels), len(labels) // 8)
+        grid(system.sample(count, seed, labels), path, columns)
+    elif isinstance(data, Pictures) and system.can("inpaint"):
+        images = held_out(data).to(device)
+        mask = hole(images)
+        _beside([images, images.masked_fill(mask, 0.0), system.inpaint(images, mask)], path)  # type: ignore[operator]
+    elif isinstance(data, Pictures) and system.can("reconstruct"):
+        images = held_out(data).to(device)
+        _beside([images, system.reconstruct(images)], path)  # type: ignore[operator]
+    else:
+        return False
+    return True
+
+
+def _translated(system: ImageSystem, data: Domains, device: torch.device) -> list[Tensor]:
+    """Rows: a, what is made of it, and where they are pairs what is wanted; and back, where there is a way."""
+    a, b = (held_out(side).to(device) for side in (data.a, data.b))
+    rows = [a, translate(system, a, "b")]
+    if data.paired:
+        return [*rows, b]
+    return [*rows, b, translate(system, b, "a")]
+
+
+def translate(system: ImageSystem, images: Tensor, towards: str, at_once: int = 64) -> Tensor:
+    """Pictures of one domain to the other, some at a time."""
+    made: Tensor = torch.cat([system.translate(part, towards) for part in images.split(at_once)])  # type: ignore[operator]
+    return made.float()
+
+
+def _beside(rows: Sequence[Tensor], path: Path) -> None:
+    grid(torch.cat([row.cpu().float() for row in rows]), path, len(rows[0]))
+
+
+def labels_at_random(system: ImageSystem, count: int, seed: int) -> Tensor | None:
+    """Labels for samples of a conditional system: the ones that `sample` would draw by itself are not told."""
+    if not system.conditional:
+        return None
+    return Draws(seed, 1, 0, range(count)).integers("asked label", system.classes)
+
+
+def save_single(images: Tensor, folder: Path, stem: str = "sample") -> list[Path]:
+    """Write each picture (N, C, H, W) in [-1, 1] as a PNG of its own size, pixel for pixel."""
+    import io
+
+    from PIL import Image
+
+    from .. import storage
+
+    paths = []
+    for number, image in enumerate(to_uint8(images).cpu().numpy()):
+        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        path = folder / f"{stem}-{number:05d}.png"
+        storage.write_atomic(path, buffer.getvalue())
+        paths.append(path)
+    return paths
