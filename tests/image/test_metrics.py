@@ -16,6 +16,7 @@ from voicegan.image.metrics import (
     nearest_neighbour_accuracy,
     precision_recall,
     psnr,
+    squared_mmd,
     ssim,
 )
 
@@ -30,6 +31,13 @@ def test_frechet_of_a_shift_and_a_scale_is_closed():
     assert frechet_distance(x, x + 2) == pytest.approx(5 * 4)
     centred = x - x.mean(0)
     assert frechet_distance(centred, 3 * centred) == pytest.approx(4 * float(centred.T.cov().trace()))
+
+
+def test_mmd_is_its_closed_form_and_near_nothing_for_one_distribution():
+    zeros, ones = torch.zeros(2, 1), torch.ones(2, 1)
+    assert squared_mmd(zeros, ones) == pytest.approx(2 - 2 * math.exp(-1))
+    one, other = normal(300, 3), normal(300, 3, seed=1)
+    assert abs(squared_mmd(one, other)) < 0.005 < 0.05 < squared_mmd(one, other + 1)
 
 
 def test_frechet_agrees_with_the_matrix_root_and_is_symmetric():

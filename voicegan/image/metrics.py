@@ -60,6 +60,20 @@ def _root(matrix: Tensor) -> Tensor:
     return vectors * values.clamp_min(0.0).sqrt() @ vectors.T
 
 
+def squared_mmd(a: Tensor, b: Tensor) -> float:
+    """Squared maximum mean discrepancy of two sets of vectors ``(N, D)`` and ``(M, D)`` (Gretton 2012, eq. 3).
+
+    With a Gaussian kernel as wide as the median distance. 0 in the mean where both are of one distribution, so that
+    it can come out negative.
+    """
+    both = torch.cat([a.double().flatten(1), b.double().flatten(1)])
+    squares = _distances(both, both).square()
+    kernel = torch.exp(-squares / squares[squares > 0].median())
+    n, m = len(a), len(b)
+    within = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (kernel[:n, :n], kernel[n:, n:])]
+    return float(within[0] + within[1] - 2 * kernel[:n, n:].sum() / (n * m))
+
+
 def precision_recall(real: Tensor, fake: Tensor, neighbours: int = 3) -> tuple[float, float]:
     """Improved precision and recall (Kynkäänniemi 2019) of features ``(N, D)`` and ``(M, D)``.
 

@@ -7,6 +7,9 @@ Those of the table ``DISCRIMINATORS`` are built from ``shape``, ``width``, ``nor
 ``dropout`` and ``score``. They turn samples, and conditions ``(B, conditions)`` where they know any, into ``Logits``:
 one score ``(B, 1)`` unless it is not wanted, the features before it, and a linear output on those features for each
 of ``heads`` (name to size).
+
+Those of the table ``ENCODERS`` are built from ``shape``, ``outputs`` and ``width`` and turn samples into vectors
+``(B, outputs)``.
 """
 
 from __future__ import annotations
@@ -30,5 +33,13 @@ DISCRIMINATORS = Registry(
             "voicegan.image.nets.sngan:DeepConvDiscriminator",
             "strided convolutions with plain ones between",
         ),
+    },
+)
+
+ENCODERS = Registry(
+    "image encoder",
+    {
+        "mlp": ("voicegan.image.nets.encoder:MLPEncoder", "two hidden layers; any shape, also points"),
+        "dcgan": ("voicegan.image.nets.encoder:ConvEncoder", "strided convolutions, batch norm"),
     },
 )

@@ -26,5 +26,22 @@ SYSTEMS = Registry(
             "Kodali et al. 2017: a penalty on the gradient around real data",
         ),
         "sngan": ("voicegan.image.systems.sngan:SNGAN", "Miyato et al. 2018: spectral norm, hinge loss"),
+        "dae": (
+            "voicegan.image.systems.dae:DAE",
+            "Hinton & Salakhutdinov 2006, Vincent et al. 2008: deep and denoising autoencoder",
+        ),
+        "vae": ("voicegan.image.systems.vae:VAE", "Kingma & Welling 2013: a bound of the likelihood"),
+        "aae": (
+            "voicegan.image.systems.aae:AAE",
+            "Makhzani et al. 2015: an autoencoder whose codes are fooled into a prior",
+        ),
+        "aae-few-labels": (
+            "voicegan.image.systems.aae_few_labels:FewLabelsAAE",
+            "Makhzani et al. 2015: class and style apart, with few labels",
+        ),
+        "bigan": (
+            "voicegan.image.systems.bigan:BiGAN",
+            "Donahue et al. 2016: a generator and its inverse, judged in pairs",
+        ),
     },
 )

@@ -1,0 +1,74 @@
+"""Encoders: from samples to vectors of any size. The mirror images of the generators of the table."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ...core.blocks import initialise
+from .dcgan import halvings
+
+
+class MLPEncoder(nn.Module):
+    """Two hidden layers of rectifiers, as in `MLPGenerator`.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of a sample.
+    outputs : int
+        Size of the vectors.
+    width : int
+        Units of a hidden layer.
+    """
+
+    def __init__(self, shape: Sequence[int], outputs: int, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(shape), width), nn.ReLU(),
+            nn.Linear(width, width), nn.ReLU(),
+            nn.Linear(width, outputs),
+        )  # fmt: skip
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Samples (B, \\*shape) to vectors (B, outputs)."""
+        vectors: Tensor = self.layers(samples)
+        return vectors
+
+
+class ConvEncoder(nn.Module):
+    """Strided convolutions with batch norm (not on the first) and leaky rectifiers, then one linear layer.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        ``(C, H, W)``.
+    outputs : int
+        Size of the vectors.
+    width : int
+        Channels of the first layer; twice as many at each coarser size, eight times at most.
+    """
+
+    def __init__(self, shape: Sequence[int], outputs: int, width: int) -> None:
+        super().__init__()
+        steps = halvings(shape)
+        sizes = [width * min(8, 2**step) for step in range(steps)]
+        layers: list[nn.Module] = [nn.Conv2d(shape[0], sizes[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after in itertools.pairwise(sizes):
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.2),
+            ]
+        flat = sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps)
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, outputs))
+        initialise(self)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) to vectors (B, outputs)."""
+        vectors: Tensor = self.layers(pictures)
+        return vectors
