@@ -43,5 +43,25 @@ SYSTEMS = Registry(
             "voicegan.image.systems.bigan:BiGAN",
             "Donahue et al. 2016: a generator and its inverse, judged in pairs",
         ),
+        "cogan": (
+            "voicegan.image.systems.cogan:CoGAN",
+            "Liu & Tuzel 2016: pairs from two domains, learnt without a pair",
+        ),
+        "cyclegan": (
+            "voicegan.image.systems.cyclegan:CycleGAN",
+            "Zhu et al. 2017: two domains, no pairs, by cycle consistency",
+        ),
+        "dualgan": (
+            "voicegan.image.systems.dualgan:DualGAN",
+            "Yi et al. 2017: two domains, no pairs, told by Wasserstein critics",
+        ),
+        "pix2pix": (
+            "voicegan.image.systems.pix2pix:Pix2Pix",
+            "Isola et al. 2016: pictures from pictures, learnt from pairs",
+        ),
+        "context-encoder": (
+            "voicegan.image.systems.context_encoder:ContextEncoder",
+            "Pathak et al. 2016: fills holes from what is around them",
+        ),
     },
 )
