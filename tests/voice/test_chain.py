@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_voices import NETS, NoiseStream, NoiseVocoder, make_voice, speech_like, tiny_nets  # noqa: F401
+from tiny_voices import (  # noqa: F401
+    NETS,
+    NoiseStream,
+    NoiseVocoder,
+    make_voice,
+    pictured,
+    speech_like,
+    tiny_nets,
+)
 from torch import Tensor
 
 from voicegan import vocoder as vocoders
@@ -53,12 +61,13 @@ class Spy(NoiseVocoder):
         return stream
 
 
-@pytest.mark.parametrize("normaliser", ["fixed", "running"])
+@pytest.mark.parametrize("normaliser", ["fixed", "running", "envelope"])
 @pytest.mark.parametrize("net", ["tiny-local", "tiny-normed"])
 def test_what_comes_out_is_what_a_conversion_gives_its_vocoder(
     home: Path, monkeypatch: pytest.MonkeyPatch, net: str, normaliser: str
 ) -> None:
-    folder = voice(home, "slt", "any", net=net, normaliser=normaliser)
+    changes = {"net": net, "normaliser": normaliser} if normaliser != "envelope" else pictured()
+    folder = make_voice(home / "voices" / "slt", **(changes | {"sources": ["any"]})).folder
     spy = Spy()
     monkeypatch.setattr(vocoders, "load", lambda *_: spy)
     # Seconds of silence first: until something is heard, a conversion takes the sound's own mean for an offset.
@@ -81,6 +90,16 @@ def test_voices_that_undo_each_other_leave_the_recording(home: Path) -> None:
     sound = torch.from_numpy((wav - np.float32(offset)) * np.float32(gain))
     np.testing.assert_allclose(mel, LogMel(SPEC)(sound[None])[0].numpy(), atol=1e-3)
     assert _level_db(sound.numpy()) == pytest.approx(-26.0, abs=0.2)
+
+
+def test_a_voice_that_hears_pitch_can_only_be_the_first(home: Path) -> None:
+    make_voice(home / "voices" / "slt", **(pictured() | {"sources": ["bdl"]}))
+    voice(home, "bdl", "slt")
+    wav = speech_like(2.0)
+    assert a_chain(home, "slt", "bdl")(wav).mel.shape == (80, SPEC.frames(len(wav)))
+    with pytest.raises(VoiceganError, match="the voice slt hears pitch") as caught:
+        a_chain(home, "bdl", "slt")
+    assert "\n" not in str(caught.value)
 
 
 def test_each_voice_hears_the_level_that_it_expects(home: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_voices import MELS, NETS, TinyLocal, make_voice, tiny_nets  # noqa: F401
+from tiny_voices import MELS, NETS, TinyLocal, make_voice, pictured, tiny_nets  # noqa: F401
 
 from voicegan import storage
 from voicegan.audio.mel import PRESETS
@@ -41,6 +41,30 @@ def test_what_is_saved_is_read_again(tmp_path):
     for key, value in generator.state_dict().items():
         assert torch.equal(built.state_dict()[key], value)
     assert torch.equal(statistics["source.std"], torch.full((MELS,), 2.0))
+
+
+def test_a_voice_that_hears_pitch_knows_two_pitches(tmp_path):
+    pack = make_voice(tmp_path / "slt", **pictured(120.0, 210.0))
+    assert pack.normaliser == "envelope" and pack.speaks_from("whoever")
+    _, statistics = pack.build()
+    assert torch.equal(statistics["source.pitch"], torch.tensor([120.0]).log())
+    assert torch.equal(statistics["target.pitch"], torch.tensor([210.0]).log())
+    assert set(make_voice(tmp_path / "other").build()[1]) == set(packs.STATISTICS)
+
+
+@pytest.mark.parametrize("pitch", [None, torch.zeros(2), torch.tensor([150.0])])
+def test_a_pitch_that_is_missing_or_none_is_noticed(tmp_path, pitch):
+    import safetensors.torch
+
+    make_voice(tmp_path / "slt", **pictured())
+    tensors = safetensors.torch.load((tmp_path / "slt" / "weights.safetensors").read_bytes())
+    del tensors["target.pitch"]
+    if pitch is not None:
+        tensors["target.pitch"] = pitch
+    rewrite_weights(tmp_path / "slt", safetensors.torch.save(tensors))
+    message = "is 150, not ln Hz" if pitch is not None and len(pitch) == 1 else "lacks target.pitch, 1 values"
+    with pytest.raises(VoiceganError, match=message):
+        load_pack(tmp_path / "slt").build()
 
 
 def test_half_precision_halves_the_file_and_spares_the_statistics(tmp_path):
@@ -194,7 +218,7 @@ def test_damaged_descriptions_are_one_clear_line(tmp_path):
         "name is 5": {"name": 5},
         "cannot be the name of a voice": {"name": "../slt"},
         "sources is not a list of names": {"sources": [1]},
-        "neither": {"normaliser": "guessed"},
+        "none of fixed, running, envelope": {"normaliser": "guessed"},
         "level_db is 30": {"level_db": 30},
         "latency_frames is True": {"latency_frames": True},
         "sample_rate_hz": {"mel": {}},

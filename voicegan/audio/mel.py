@@ -281,6 +281,11 @@ class StreamMel:
         """How many samples after a frame's nominal place k·hop have to be known before the frame is."""
         return self.spec.n_fft - self.spec.pad_samples
 
+    def samples_for(self, frames: int) -> int:
+        """How many samples have to be known before the first `frames` >= 1 frames have come out."""
+        # Before the first frame, the padding at the start has to be known.
+        return max((frames - 1) * self.spec.hop + self.lookahead_samples, self.spec.pad_samples + 1)
+
     def push(self, samples: Tensor | np.ndarray) -> Tensor:
         """samples (t,) to the frames (M, f) that they complete; f may be 0."""
         new = torch.as_tensor(samples, dtype=torch.float32, device=self._held.device)

@@ -8,7 +8,7 @@ to make good what converters leave out.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,10 +20,11 @@ from ..audio.loudness import LevelMeter
 from ..audio.mel import MelSpec
 from ..errors import VoiceganError
 from ..vocoder.given import Given, Through
+from .analysis import Analysis, analyses_for
 from .features import log_mel
 from .library import find_pack, installed
 from .measure import constant_offset
-from .normaliser import denormalise, normaliser_for
+from .normaliser import FixedNormaliser, RunningNormaliser, denormalise, normaliser_for
 from .pack import KIND, Pack
 from .stream import MEASURED, FixedGain
 from .windows import windows_for
@@ -89,12 +90,18 @@ class Chain:
     device : torch.device
         Where they work.
 
-    Raises VoiceganError for a voice of another contract.
+    Raises VoiceganError for a voice of another contract, and for one after the first that has to hear sound.
     """
 
     def __init__(self, packs: Sequence[Pack], spec: MelSpec, device: torch.device) -> None:
         for pack in packs:
             pack.mel.require_same(spec, f"the voice {pack.name}", "this training")
+        for pack in packs[1:]:
+            if pack.normaliser == "envelope":
+                raise VoiceganError(
+                    f"the voice {pack.name} hears pitch, which the mel of the voice before it does not tell",
+                    "Only the first of several voices can be such a one.",
+                )
         self.packs, self.spec, self.device = list(packs), spec, device
 
     @cached_property
@@ -113,21 +120,37 @@ class Chain:
         level_db = self.packs[0].level_db
         gain = float(FixedGain(meter.active_db, level_db).gain)
         with torch.inference_mode():
-            mel = torch.from_numpy(log_mel((wav - np.float32(offset)) * np.float32(gain), self.spec))
-            mel = mel.to(self.device)
-            for pack, (generator, statistics) in zip(self.packs, self._built, strict=True):
+            levelled = (wav - np.float32(offset)) * np.float32(gain)
+            mel = self._made_of(self._heard(levelled), *self._built[0])
+            for pack, (generator, statistics) in zip(self.packs[1:], self._built[1:], strict=True):
                 between = 10 ** ((pack.level_db - level_db) / 20)
                 if between != 1:
                     mel = self.spec.compress(self.spec.expand(mel) * between**self.spec.power)
                 gain, level_db = gain * between, pack.level_db
-                mel = self._converted(mel, pack, generator, statistics)
+                normalised = self._normaliser(pack, statistics)(mel)
+                mel = self._made_of(normalised, generator, statistics)
         return Given(mel.cpu().numpy(), gain, offset)
 
-    def _converted(
-        self, mel: Tensor, pack: Pack, generator: nn.Module, statistics: dict[str, Tensor]
-    ) -> Tensor:
+    def _heard(self, wav: np.ndarray) -> Tensor:
+        """What the first voice's generator is given for samples (T,)."""
+        pack, (_, statistics) = self.packs[0], self._built[0]
+        if pack.normaliser != "envelope":
+            mel = torch.from_numpy(log_mel(wav, self.spec))
+            return self._normaliser(pack, statistics)(mel.to(self.device))
+        analysis = self._analysis(MEASURED.chunk_frames)
+        return torch.cat([analysis.push(wav), analysis.flush()], dim=1)
+
+    @cached_property
+    def _analysis(self) -> Callable[[int], Analysis]:
+        return analyses_for(self.packs[0].normaliser, self.spec, self._built[0][1])
+
+    def _normaliser(self, pack: Pack, statistics: dict[str, Tensor]) -> FixedNormaliser | RunningNormaliser:
+        return normaliser_for(pack.normaliser, statistics, self.spec.sample_rate_hz / self.spec.hop)
+
+    def _made_of(self, frames: Tensor, generator: nn.Module, statistics: dict[str, Tensor]) -> Tensor:
+        """What a voice's generator makes of the frames (C, F) that it is given: a log-mel (M, F)."""
         context = getattr(generator, "context_frames", None)
         windows = windows_for(generator, context, MEASURED.chunk_frames)
-        normalise = normaliser_for(pack.normaliser, statistics, self.spec.sample_rate_hz / self.spec.hop)
-        frames = [windows.push(normalise(mel)), windows.flush()]
-        return self.spec.bounded(denormalise(torch.cat(frames, dim=1), statistics))
+        made = [windows.push(frames), windows.flush()]
+        mel = torch.cat([part for part in made if part.shape[1]], dim=1)
+        return self.spec.bounded(denormalise(mel, statistics))

@@ -11,10 +11,10 @@ from torch import Tensor
 from .. import vocoder as vocoders
 from ..audio.files import RATES_HZ
 from ..audio.loudness import LevelMeter
-from ..audio.mel import LogMel
 from ..core.device import choose_device
 from ..errors import VoiceganError
-from .normaliser import denormalise, normaliser_for
+from .analysis import analyses_for
+from .normaliser import denormalise
 from .pack import Pack
 from .stream import LIVE, MEASURED, Stream, Timing, as_samples
 from .windows import windows_for
@@ -47,7 +47,7 @@ class Converter:
             self.vocoder.spec, f"the voice {pack.name}", f"the vocoder {self.vocoder.name}"
         )
         self.generator, self.statistics = pack.build(self.device)
-        self._log_mel = LogMel(self.spec).to(self.device)
+        self._analysis = analyses_for(pack.normaliser, self.spec, self.statistics)
 
     @property
     def name(self) -> str:
@@ -130,10 +130,8 @@ class Converter:
             )
         context = getattr(self.generator, "context_frames", None)
         return Stream(
-            log_mel=self._log_mel,
-            normalise=normaliser_for(
-                self.pack.normaliser, self.statistics, self.spec.sample_rate_hz / self.spec.hop
-            ),
+            spec=self.spec,
+            analysis=self._analysis(chosen.chunk_frames),
             windows=windows_for(self.generator, context, chosen.chunk_frames),
             denormalise=partial(denormalise, statistics=self.statistics),
             vocoder=vocoders.in_blocks(self.vocoder, min(chosen.chunk_frames, _MOST_VOCODED_FRAMES)),

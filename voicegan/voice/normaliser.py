@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 _PRIOR_S = 3.0  # how much speech the trained statistics weigh against what is heard
-_MEMORY_S = 30.0
+MEMORY_S = 30.0
 _PAUSE = -1.5  # frames that lie this many deviations under the mean, on average over the bands, are pauses
 
 
@@ -47,7 +47,7 @@ class RunningNormaliser:
         self.device = mean.device
         self.mean, self.std = mean.double().cpu().numpy(), std.double().cpu().numpy()
         self._weight = _PRIOR_S * frames_per_s
-        self._keep = 1.0 - 1.0 / (_MEMORY_S * frames_per_s)
+        self._keep = 1.0 - 1.0 / (MEMORY_S * frames_per_s)
         self._sum = self.mean * self._weight
         self._squares = (self.std**2 + self.mean**2) * self._weight
         self._trained = self.mean.copy(), self.std.copy()

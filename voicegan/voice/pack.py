@@ -27,6 +27,8 @@ SETTINGS = "voice.json"
 KIND = packs.Kind("voice", SETTINGS, FORMAT, "Install the voice again, or train it again.")
 check_name = KIND.check_name
 STATISTICS = ("source.mean", "source.std", "target.mean", "target.std")
+PITCHES = ("source.pitch", "target.pitch")
+NORMALISERS = ("fixed", "running", "envelope")
 ANY_SOURCE = "any"
 
 
@@ -41,7 +43,9 @@ class Pack:
     network: Mapping[str, Any]  # its plain arguments
     sources: tuple[str, ...]  # speakers it was trained to convert, or ("any",)
     mel_contract: Mapping[str, Any]
-    normaliser: str  # "fixed": the sources' statistics; "running": they follow the speaker who is heard
+    # "fixed": the sources' statistics; "running": they follow the speaker who is heard; "envelope": the generator is
+    # given pictures of envelope and pitch, whose means follow the speaker
+    normaliser: str
     vocoder: str
     level_db: float  # active level at which the generator expects its input
     latency_frames: int  # what the generator looks ahead
@@ -70,27 +74,38 @@ class Pack:
         return source in self.sources or ANY_SOURCE in self.sources
 
     def build(self, device: torch.device | str = "cpu") -> tuple[nn.Module, dict[str, Tensor]]:
-        """The generator, in evaluation mode and fp32, and its statistics (M,).
+        """The generator, in evaluation mode and fp32, and its statistics: (M,), and (1,) of pitches.
 
         Raises VoiceganError when the weights are missing, are not those that voice.json describes (SHA-256), do not
         fit the network, or hold a number that is not finite. Nothing in the file can run code.
         """
         tensors = KIND.read_weights(self.folder, self.sha256)
-        statistics = {name: tensors.pop(name).float() for name in STATISTICS if name in tensors}
+        needed = needed_statistics(self.normaliser)
+        statistics = {name: tensors.pop(name).float() for name in needed if name in tensors}
         self._check_statistics(statistics)
         weights = {name.removeprefix("generator."): value for name, value in tensors.items()}
         generator = KIND.build(self.folder, self.net, network_class(self.net), self.network, weights)
         return generator.to(device), {name: value.to(device) for name, value in statistics.items()}
 
     def _check_statistics(self, statistics: Mapping[str, Tensor]) -> None:
-        bands = self.mel.mels
-        for name in STATISTICS:
-            if name not in statistics or tuple(statistics[name].shape) != (bands,):
-                raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, {bands} values", KIND.again)
+        for name in needed_statistics(self.normaliser):
+            size = 1 if name in PITCHES else self.mel.mels
+            if name not in statistics or tuple(statistics[name].shape) != (size,):
+                raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, {size} values", KIND.again)
             if name.endswith("std") and not bool((statistics[name] > 0).all()):
                 raise VoiceganError(
                     f"{self.folder / WEIGHTS}: {name} has values that are not above zero", KIND.again
                 )
+            if name in PITCHES and not 20 <= math.exp(min(float(statistics[name]), 100)) <= 2000:
+                raise VoiceganError(
+                    f"{self.folder / WEIGHTS}: {name} is {float(statistics[name]):g}, not ln Hz of a voice",
+                    KIND.again,
+                )
+
+
+def needed_statistics(normaliser: str) -> tuple[str, ...]:
+    """Names of the statistics that a voice of this kind has."""
+    return STATISTICS + PITCHES if normaliser == "envelope" else STATISTICS
 
 
 def network_class(name: str) -> Any:
@@ -131,7 +146,8 @@ def save_pack(
     network
         The plain arguments with which the table's class builds `generator` again.
     statistics
-        "source.mean", "source.std", "target.mean", "target.std", each (M,): stored in fp32.
+        "source.mean", "source.std", "target.mean", "target.std", each (M,): stored in fp32. A voice whose normaliser
+        is "envelope" has those of the sources' envelopes, and "source.pitch", "target.pitch", each (1,): mean ln Hz.
     half
         Store the weights in float16 (a tensor that does not fit into it stays in fp32).
 
@@ -139,7 +155,8 @@ def save_pack(
     and is not a voice.
     """
     tensors = {f"generator.{key}": packs.stored(value, half) for key, value in generator.state_dict().items()}
-    tensors |= {key: statistics[key].detach().float().cpu().contiguous() for key in STATISTICS}
+    needed = needed_statistics(normaliser)
+    tensors |= {key: statistics[key].detach().float().cpu().contiguous() for key in needed}
     context = getattr(generator, "context_frames", None)
     settings = {
         "system": system,
@@ -165,9 +182,9 @@ def load_pack(folder: Path) -> Pack:
     read = KIND.read(folder)
     path, weights = read.path, read.inside("weights")
     normaliser = read.take("normaliser", str)
-    if normaliser not in ("fixed", "running"):
+    if normaliser not in NORMALISERS:
         raise VoiceganError(
-            f'{path}: normaliser is "{normaliser}", neither "fixed" nor "running"', KIND.again
+            f'{path}: normaliser is "{normaliser}", none of {", ".join(NORMALISERS)}', KIND.again
         )
     mel = read.mel_contract()
     level_db = read.take("level_db", (int, float))

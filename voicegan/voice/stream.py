@@ -1,6 +1,7 @@
 """Conversion as a stream: samples of any block size in, converted samples out, in bounded memory.
 
-input → no offset → the voice's rate → level → log-mel → normalised → generator → vocoder → loudness → output's rate
+input → no offset → the voice's rate → level → analysis (a log-mel, normalised) → generator → vocoder → loudness
+→ output's rate
 
 The samples that arrive are cut into quanta of one hop, and mel frames into windows on the absolute frame grid, so every
 part is called in the same way whatever the sizes of the blocks that are pushed: equality of the output bit for bit
@@ -21,14 +22,15 @@ from torch import Tensor
 
 from ..audio.files import LOUDEST
 from ..audio.loudness import RunningGain
-from ..audio.mel import LogMel, StreamMel
 from ..audio.resample import StreamResampler
 from ..errors import VoiceganError
 from .level import EdgeFades, LevelFollower, OffsetRemover, soft_limit
 from .windows import Windows
 
 if TYPE_CHECKING:
+    from ..audio.mel import MelSpec
     from ..vocoder import Vocoder
+    from .analysis import Analysis
 
 _FADE_S = 0.005
 _MOST_GAIN_DB = 50.0  # a recording further under the voice's level than this is not brought up any more
@@ -75,8 +77,12 @@ class Stream:
 
     Parameters
     ----------
-    normalise, denormalise
-        Log-mel (M, f) to the generator's domain, and back.
+    spec
+        The voice's mel contract.
+    analysis
+        Samples at the voice's rate to what the generator is given.
+    denormalise
+        What the generator makes to the log-mel (M, f).
     level
         "running" (a causal gain), or the active level of the input in dBFS where it was measured.
     begin_db
@@ -86,8 +92,8 @@ class Stream:
     def __init__(
         self,
         *,
-        log_mel: LogMel,
-        normalise: Callable[[Tensor], Tensor],
+        spec: MelSpec,
+        analysis: Analysis,
         windows: Windows,
         denormalise: Callable[[Tensor], Tensor],
         vocoder: Vocoder,
@@ -98,7 +104,6 @@ class Stream:
         begin_db: float | None,
         timing: Timing,
     ) -> None:
-        spec = log_mel.spec
         self.rate, self.rate_out, self.model_rate = rate, rate_out, spec.sample_rate_hz
         self.spec = spec
         self._quantum = max(1, round(spec.hop * rate / self.model_rate))
@@ -114,11 +119,11 @@ class Stream:
             if isinstance(level, str)
             else FixedGain(level, level_db)
         )
-        self._mel = StreamMel(log_mel)
-        self._normalise, self._windows, self._denormalise = normalise, windows, denormalise
+        self._analysis, self._windows, self._denormalise = analysis, windows, denormalise
         self._vocoder = vocoder
         self._voice = vocoder.stream()
         frames_per_s = self.model_rate / spec.hop
+        self._chunk_frames = timing.chunk_frames
         self._level = LevelFollower(
             spec.hop,
             frames_per_s,
@@ -138,13 +143,11 @@ class Stream:
     def latency_s(self) -> float:
         """Stated look-ahead: a sample of the output is there once this much more of the input was pushed.
 
-        The sum over the parts: quantum, both resamplers, spectral frame and window of frames, vocoder, loudness, fade.
+        The sum over the parts: quantum, both resamplers, analysis and window of frames, vocoder, loudness, fade.
         """
         hop_s = self.spec.hop / self.model_rate
-        frames = (
-            self._windows.lookahead_frames + self._vocoder.lookahead_frames + self._level.lookahead_frames + 1
-        )
-        samples = self._mel.lookahead_samples + self._fades.samples
+        frames = self._vocoder.lookahead_frames + self._level.lookahead_frames + 1
+        samples = self._window_lookahead_samples() + self._fades.samples
         resampling_s = resampler_delay_s(self.rate, self.model_rate)
         resampling_s += resampler_delay_s(self.model_rate, self.rate_out)
         return self._quantum / self.rate + frames * hop_s + samples / self.model_rate + resampling_s
@@ -211,14 +214,26 @@ class Stream:
 
     def _samples_for_next_window(self) -> int:
         """How many samples complete the frames that the next window needs."""
-        frames = self._windows.frames_for(self._window)
-        return (frames - 1) * self.spec.hop + self._mel.lookahead_samples
+        return self._analysis.samples_for(self._windows.frames_for(self._window))
+
+    def _window_lookahead_samples(self) -> int:
+        """The most samples after the start of a window's first frame that have to be known before it comes out.
+
+        The analysis may have windows of its own, of chunk_frames. How the two lie to each other comes again after at
+        most as many.
+        """
+        aheads = []
+        for window in range(self._chunk_frames):
+            frames = self._windows.frames_for(window)
+            first = frames - 1 - self._windows.lookahead_frames
+            aheads.append(self._analysis.samples_for(frames) - first * self.spec.hop)
+        return max(aheads)
 
     def _convert(self, levelled: np.ndarray) -> np.ndarray:
         """The samples that complete one window."""
         self._window += 1
         with torch.inference_mode():
-            mel = self._windows.push(self._normalise(self._mel.push(levelled)))
+            mel = self._windows.push(self._analysis.push(levelled))
             if not mel.shape[1]:
                 return levelled[:0]
             wav = self._voice.push(self._denormalise(mel))
@@ -227,8 +242,9 @@ class Stream:
     def _finish(self) -> np.ndarray:
         with torch.inference_mode():
             held = np.concatenate([np.zeros(0, np.float32), *self._levelled])
-            frames = torch.cat([self._mel.push(held), self._mel.flush()], dim=1)
-            mel = torch.cat([self._windows.push(self._normalise(frames)), self._windows.flush()], dim=1)
+            frames = torch.cat([self._analysis.push(held), self._analysis.flush()], dim=1)
+            made = [self._windows.push(frames), self._windows.flush()]
+            mel = torch.cat([part for part in made if part.shape[1]], dim=1)
             wav = torch.cat(
                 [self._voice.push(self._denormalise(mel)), self._voice.flush(self._model_samples)]
             )

@@ -69,7 +69,7 @@ class OverlapWindows:
 
     def push(self, mel: Tensor) -> Tensor:
         self._held = mel if self._held is None else torch.cat([self._held, mel], dim=1)
-        ready = [mel[:, :0]]
+        ready = []
         while self._held_from + self._held.shape[1] >= self._next + self.window:
             at = self._next - self._held_from
             made = self._joined(self.net(self._held[None, :, at : at + self.window])[0])
@@ -77,7 +77,7 @@ class OverlapWindows:
             self._tail = made[:, self.hop :]
             self._held, self._held_from = self._held[:, at:], self._next
             self._next += self.hop
-        return torch.cat(ready, dim=1)
+        return torch.cat(ready, dim=1) if ready else mel[:, :0]
 
     def flush(self) -> Tensor:
         if self._held is None:
