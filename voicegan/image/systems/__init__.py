@@ -26,6 +26,38 @@ SYSTEMS = Registry(
             "Kodali et al. 2017: a penalty on the gradient around real data",
         ),
         "sngan": ("voicegan.image.systems.sngan:SNGAN", "Miyato et al. 2018: spectral norm, hinge loss"),
+        "unrolled": (
+            "voicegan.image.systems.unrolled:Unrolled",
+            "Metz et al. 2016: a generator that looks some steps ahead",
+        ),
+        "bgan": (
+            "voicegan.image.systems.bgan:BGAN",
+            "Hjelm et al. 2017: boundary seeking; black and white pixels",
+        ),
+        "cgan": (
+            "voicegan.image.systems.cgan:CGAN",
+            "Mirza & Osindero 2014: both players are told the class",
+        ),
+        "acgan": (
+            "voicegan.image.systems.acgan:ACGAN",
+            "Odena et al. 2017: the discriminator tells the class",
+        ),
+        "infogan": (
+            "voicegan.image.systems.infogan:InfoGAN",
+            "Chen et al. 2016: codes that are found without labels",
+        ),
+        "catgan": (
+            "voicegan.image.systems.catgan:CatGAN",
+            "Springenberg 2015: sure categories for real samples; few or no labels",
+        ),
+        "sgan": (
+            "voicegan.image.systems.sgan:SGAN",
+            "Salimans et al. 2016, Odena 2016: a classifier from few labels, feature matching",
+        ),
+        "ccgan": (
+            "voicegan.image.systems.ccgan:CCGAN",
+            "Denton et al. 2016: fills holes, and tells classes from few labels",
+        ),
         "dae": (
             "voicegan.image.systems.dae:DAE",
             "Hinton & Salakhutdinov 2006, Vincent et al. 2008: deep and denoising autoencoder",

@@ -180,7 +180,7 @@ class AdversarialConfig(Config):
     betas: tuple[float, float] = (0.5, 0.999)
     d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminator in each step
     dropout: float = pydantic.Field(0.0, ge=0, lt=1)  # within the discriminator
-    # Of the averaged generator, in samples; None keeps none. What G makes wanders about the data in circles, and the
+    # Of the averaged networks, in samples; None keeps none. What G makes wanders about the data in circles, and the
     # average lies nearer the middle (Yazıcı et al. 2019); early in a run it is shorter, see `core.ema`.
     half_life: float | None = pydantic.Field(10_000, gt=0)
 
@@ -203,13 +203,15 @@ class AdversarialSystem(ImageSystem):
 
     trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 20_000, "batch": 64}
     kind_of_optimizer: ClassVar[str] = "adam"
+    averaged_players: ClassVar[tuple[str, ...]] = ("g",)  # those used outside training
 
     def __init__(self, image_shape: Sequence[int], classes: int, config: AdversarialConfig) -> None:
         super().__init__(image_shape, classes)
         self.config: Any = config
         self.g, self.d = self.players()
         if config.half_life is not None:
-            self.average("g", config.half_life)
+            for name in self.averaged_players:
+                self.average(name, config.half_life)
 
     def players(self) -> tuple[nn.Module, nn.Module]:
         """Build generator and discriminator. A subclass says here what more they take and tell."""

@@ -1,0 +1,227 @@
+"""What the papers of the systems with classes, codes and holes say, looked for in the systems themselves."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from image.shapes import CLASSES, SHAPE, a_batch, made
+from torch import nn
+
+from voicegan.core.random import Draws
+from voicegan.core.system import Logits, Progress
+from voicegan.errors import VoiceganError
+from voicegan.image.systems import SYSTEMS
+from voicegan.image.systems.acgan import class_loss
+from voicegan.image.systems.catgan import conditional_entropy, marginal_entropy
+from voicegan.image.systems.sgan import as_score
+
+START = Progress(0, 10)
+
+
+class Told(nn.Module):
+    """A discriminator that gives the same score and heads for everything."""
+
+    def __init__(self, score: float, heads: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.score, self.heads = nn.Parameter(torch.tensor(score)), heads
+
+    def forward(self, x: torch.Tensor) -> Logits:
+        heads = {name: value.expand(len(x), -1) for name, value in self.heads.items()}
+        return Logits((self.score.expand(len(x), 1),), ((x,),), heads)
+
+
+# CGAN ---------------------------------------------------------------------------------------------------------
+
+
+def test_both_players_are_told_the_class() -> None:
+    system = made("cgan", width=8).eval()
+    draws, ones, twos = Draws(0, 0, 0, range(3)), torch.ones(3).long(), torch.full((3,), 2)
+    z = system.latents(draws, ones)
+    assert z.shape == (3, 4 + CLASSES) and torch.equal(z[:, 4:], F.one_hot(ones, CLASSES).float())
+    assert torch.equal(z[:, :4], system.latents(draws, twos)[:, :4])  # the noise does not depend on the class
+    assert not torch.equal(system.g(z), system.g(system.latents(draws, twos)))
+    image = a_batch(3)[0]["image"]
+    judged = [system.d(image, system.one_hot(y)).scores[0] for y in (ones, twos)]
+    assert not torch.equal(*judged)
+    with pytest.raises(ValueError, match="conditions"):
+        system.d(image)
+
+
+@pytest.mark.parametrize("name", ["cgan", "acgan"])
+def test_fakes_have_the_classes_of_the_batch(name: str) -> None:
+    system = made(name).eval()
+    batch, scratch = a_batch()
+    system.generator_loss(batch, scratch, START)
+    torch.testing.assert_close(scratch["fake"], system.g(system.latents(scratch.draws, batch["label"])))
+
+
+# ACGAN --------------------------------------------------------------------------------------------------------
+
+
+def test_the_class_loss_takes_logits() -> None:
+    """A softmax before the cross-entropy would never come under log(1 + 3/e) for 4 classes."""
+    sure = torch.tensor([[30.0, 0.0, 0.0, 0.0]])
+    assert class_loss(sure, torch.tensor([0])).item() < 1e-6
+    assert class_loss(sure, torch.tensor([1])).item() == pytest.approx(30.0)
+    system = made("acgan")
+    images = 100.0 * torch.randn(50, *SHAPE)
+    logits = system.classify(images)
+    assert logits.min() < 0 and not torch.allclose(logits.exp().sum(1), torch.ones(50))
+
+
+def test_acgan_sums_source_and_class() -> None:
+    """L_S and L_C where D says 0.8 and gives the logits 0, 1, 2, 3 for everything."""
+    system = made("acgan", auxiliary=2.0)
+    system.d = Told(math.log(0.8 / 0.2), {"class": torch.arange(4.0)})
+    batch, scratch = a_batch()
+    wrong = F.cross_entropy(torch.arange(4.0).expand(6, -1), batch["label"]).item()
+    d = system.discriminator_loss(batch, scratch, START)
+    assert d["adversarial"].item() == pytest.approx(-math.log(0.8) - math.log(0.2), rel=1e-5)
+    assert d["class"].item() == pytest.approx(2.0 * 2 * wrong, rel=1e-5)  # of real and of generated samples
+    g = system.generator_loss(batch, scratch, START)
+    assert g["adversarial"].item() == pytest.approx(-math.log(0.8), rel=1e-5)
+    assert g["class"].item() == pytest.approx(2.0 * wrong, rel=1e-5)
+
+
+# InfoGAN ------------------------------------------------------------------------------------------------------
+
+
+def test_the_codes_that_are_read_are_the_codes_that_were_put_in() -> None:
+    system = made("infogan", categories=5, continuous=2)
+    draws = Draws(0, 0, 0, range(400))
+    z, (category, continuous) = system.latents(draws), system.codes(draws)
+    assert torch.equal(z[:, 4:9].argmax(1), category) and torch.equal(z[:, 9:], continuous)
+    assert category.unique().tolist() == [0, 1, 2, 3, 4]
+    assert -1 <= continuous.min() < -0.9 and 0.9 < continuous.max() < 1
+    assert system.latents(draws, torch.zeros(400).long())[:, 4].eq(1).all()
+
+
+def test_information_is_its_closed_form() -> None:
+    """Q that knows nothing: log K for the category, and half the codes' variance, 1/3 each."""
+    system = made("infogan", categories=5, information=2.0, information_continuous=0.1)
+    draws = Draws(0, 0, 0, range(4000))
+    nothing = Logits((), (), {"category": torch.zeros(4000, 5), "mean": torch.zeros(4000, 2)})
+    terms = system.surprise(nothing, draws)
+    assert terms["category"].item() == pytest.approx(2.0 * math.log(5), rel=1e-5)
+    assert terms["continuous"].item() == pytest.approx(0.1 * 0.5 * 2 / 3, rel=0.05)
+    category, continuous = system.codes(draws)
+    all_known = Logits((), (), {"category": 40.0 * F.one_hot(category, 5), "mean": continuous})
+    assert sum(term.item() for term in system.surprise(all_known, draws).values()) < 1e-6
+
+
+def test_q_shares_the_body_of_d_and_needs_no_labels() -> None:
+    system = made("infogan", categories=5)
+    heads = {name for name, _ in system.d.named_parameters() if "heads" in name}
+    assert heads == {
+        f"judgement.heads.{head}.{p}" for head in ("category", "mean") for p in ("weight", "bias")
+    }
+    batch, scratch = a_batch()
+    del batch["label"]
+    system.generator_loss(batch, scratch, START)["category"].backward()
+    assert all(p.grad is not None and p.grad.any() for p in system.g.parameters())
+    scratch.detach()
+    system.zero_grad()
+    system.discriminator_loss(batch, scratch, START)["category"].backward()
+    assert system.d.judgement.heads["category"].weight.grad.any()
+    assert system.d.blocks[0][0].weight.grad.any()  # the body learns to read codes too
+
+
+# SGAN ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_generated_class_is_the_one_with_logit_zero() -> None:
+    logits = torch.randn(7, 4, dtype=torch.float64)
+    score = as_score(Logits((), (), {"class": logits})).scores[0]
+    z = logits.exp().sum(1, keepdim=True)
+    torch.testing.assert_close(score.sigmoid(), z / (z + 1))
+    with_one_more = torch.cat([logits, torch.zeros(7, 1, dtype=torch.float64)], dim=1).softmax(1)
+    torch.testing.assert_close(1 - score.sigmoid()[:, 0], with_one_more[:, 4])
+
+
+def test_few_labels_train_d_alone_and_g_matches_features() -> None:
+    system = made("sgan", dropout=0.0)
+    batch, scratch = a_batch(data="few-labels")
+    losses = system.discriminator_loss(batch, scratch, START)
+    few = system.d(batch["few_image"]).heads["class"]
+    torch.testing.assert_close(losses["supervised"], F.cross_entropy(few, batch["few_label"]))
+    del batch["few_image"], batch["few_label"]
+    real, fake = (system.d(x).features[0][-1] for x in (batch["image"], scratch["fake"]))
+    matched = system.generator_loss(batch, scratch, START)["features"]
+    torch.testing.assert_close(matched, (real.mean(0) - fake.mean(0)).square().sum())
+    scratch["fake"] = batch["image"].flip(0)  # the same statistics in another order
+    assert system.generator_loss(batch, scratch, START)["features"].item() < 1e-10
+
+
+@pytest.mark.parametrize("name", ["sgan", "catgan", "ccgan"])
+def test_few_labels_need_classes(name: str) -> None:
+    assert SYSTEMS.get(name).data == "few-labels"
+    with pytest.raises(VoiceganError, match="labels"):
+        SYSTEMS.get(name)(SHAPE, 0, SYSTEMS.get(name).Config())
+
+
+# CatGAN -------------------------------------------------------------------------------------------------------
+
+
+def test_entropies_are_their_closed_forms() -> None:
+    unsure, sure = torch.zeros(6, 4), 60.0 * F.one_hot(torch.tensor([0, 0, 0, 1, 1, 1]), 4).float()
+    assert conditional_entropy(unsure).item() == pytest.approx(math.log(4))
+    assert marginal_entropy(unsure).item() == pytest.approx(math.log(4))
+    assert conditional_entropy(sure).item() == pytest.approx(0.0, abs=1e-6)
+    assert marginal_entropy(sure).item() == pytest.approx(math.log(2), rel=1e-5)
+    logits = torch.randn(9, 4, dtype=torch.float64)
+    p = logits.softmax(1)
+    torch.testing.assert_close(conditional_entropy(logits), -(p * p.log()).sum(1).mean())
+    torch.testing.assert_close(marginal_entropy(logits), -(p.mean(0) * p.mean(0).log()).sum())
+
+
+def test_categories_are_found_without_labels_where_asked() -> None:
+    batch, scratch = a_batch(data="few-labels")
+    assert set(made("catgan").discriminator_loss(batch, scratch, START)) == {
+        "marginal",
+        "conditional",
+        "fake",
+        "supervised",
+    }
+    del batch["few_image"], batch["few_label"]
+    system = made("catgan", supervised=0.0, dropout=0.0)
+    batch, scratch = {"image": batch["image"]}, a_batch()[1]
+    terms = system.discriminator_loss(batch, scratch, START)
+    real, fake = (system.d(x).heads["class"] for x in (batch["image"], scratch["fake"]))
+    torch.testing.assert_close(terms["fake"], -conditional_entropy(fake))
+    torch.testing.assert_close(terms["marginal"], -marginal_entropy(real))
+    terms = system.generator_loss(batch, scratch, START)
+    torch.testing.assert_close(terms["conditional"], conditional_entropy(fake))
+    torch.testing.assert_close(terms["marginal"], -marginal_entropy(fake))
+
+
+# CCGAN --------------------------------------------------------------------------------------------------------
+
+
+def test_holes_are_squares_anywhere() -> None:
+    system = made("ccgan", hole=0.5)
+    holes = system.holes(Draws(0, 0, 0, range(300)))
+    assert holes.shape == (300, 1, 8, 8) and holes.dtype == torch.bool
+    assert holes.flatten(1).sum(1).eq(16).all()
+    assert holes.any(2).sum(2).eq(4).all() and holes.any(3).sum(2).eq(4).all()
+    assert holes.any(0).all() and len(holes.flatten(1).unique(dim=0)) == 25
+
+
+def test_what_the_hole_hides_is_not_seen_and_what_is_around_stays() -> None:
+    system = made("ccgan").train()
+    batch, scratch = a_batch(data="few-labels")
+    hole = system.holes(scratch.draws)
+    seen = []
+    system.d.register_forward_pre_hook(lambda d, inputs: seen.append(inputs))
+    terms = system.generator_loss(batch, scratch, START)
+    filled = scratch["filled"]
+    assert torch.equal(filled[~hole], batch["image"][~hole]) and not torch.equal(filled, batch["image"])
+    assert len(seen[0]) == 1 and seen[0][0].shape == batch["image"].shape  # D is not told where the hole is
+    other = torch.where(hole, torch.randn(6, *SHAPE), batch["image"])
+    torch.testing.assert_close(system.g(other, hole), system.g(batch["image"], hole))
+    terms["adversarial"].backward()
+    assert all(p.grad is not None and p.grad.any() for p in system.g.parameters())
+    scratch.detach()
+    system.zero_grad()
+    sum(system.discriminator_loss(batch, scratch, START).values()).backward()
+    assert all(p.grad is None or not p.grad.any() for p in system.g.parameters())

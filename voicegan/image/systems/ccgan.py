@@ -1,0 +1,116 @@
+"""`ccgan`: filling holes teaches a classifier what pictures hold (Denton et al. 2016, arXiv:1611.06430)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import pydantic
+import torch
+from torch import Tensor
+
+from ...config import Config
+from ...core.objectives import NON_SATURATING
+from ...core.random import Draws
+from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
+from ...core.tricks import judge
+from ...errors import VoiceganError
+from ..nets import DISCRIMINATORS
+from ..nets.filling import HoleFiller
+from .acgan import class_loss
+from .base import Data, ImageSystem
+
+
+class CCGANConfig(Config):
+    """Hyper-parameters of the system `ccgan`."""
+
+    width: int = pydantic.Field(32, ge=1)
+    d_norm: Literal["none", "layer", "batch"] = "layer"
+    dropout: float = pydantic.Field(0.3, ge=0, lt=1)  # in D
+    hole: float = pydantic.Field(0.5, gt=0, lt=1)  # side of the hole, of the picture's
+    supervised: float = pydantic.Field(1.0, ge=0)  # λ_c
+    lr_g: float = pydantic.Field(2e-4, gt=0)
+    lr_d: float = pydantic.Field(2e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    half_life: float | None = pydantic.Field(10_000, gt=0)  # of both averages, in samples
+
+
+class CCGAN(ImageSystem):
+    """``min_G max_D E[log D(x)] + E[log(1 - D(x_I))] + λ_c E[log D_c(y | x_l)]`` (eq. 3).
+
+    ``x_I = (1 - m) ⊙ x + m ⊙ G(m, x)``: the picture itself with a square hole filled by G. D sees whole pictures and
+    is never told where the hole was, so it has to know what belongs together; and it tells classes, which it learns
+    from the few pictures that have a label. See :class:`CCGANConfig`.
+    """
+
+    Config = CCGANConfig
+    data: ClassVar[Data] = "few-labels"
+    trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 20_000, "batch": 64}
+
+    def __init__(self, image_shape: Sequence[int], classes: int, config: CCGANConfig) -> None:
+        super().__init__(image_shape, classes)
+        if classes < 2:
+            raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
+        self.config = c = config
+        self.g = HoleFiller(image_shape, c.width)
+        self.d = DISCRIMINATORS.get("dcgan")(
+            image_shape, c.width, c.d_norm, heads={"class": classes}, dropout=c.dropout
+        )
+        if c.half_life is not None:
+            self.average("g", c.half_life)
+            self.average("d", c.half_life)
+
+    def optimizers(self) -> Mapping[str, OptimizerSpec]:
+        c = self.config
+        return {
+            "g": OptimizerSpec(("g",), c.lr_g, c.betas),
+            "d": OptimizerSpec(("d",), c.lr_d, c.betas),
+        }
+
+    def phases(self, progress: Progress) -> tuple[Phase, ...]:
+        return Phase("g", "g", self.generator_loss), Phase("d", "d", self.discriminator_loss)
+
+    def holes(self, draws: Draws) -> Tensor:
+        """A square hole somewhere in each picture, (B, 1, H, W), True inside."""
+        inside = []
+        for side, name in zip(self.image_shape[1:], ("row", "column"), strict=True):
+            size = max(1, round(side * self.config.hole))
+            first = draws.integers(name, side - size + 1)[:, None]
+            place = torch.arange(side, device=draws.device)[None]
+            inside.append((first <= place) & (place < first + size))
+        rows, columns = inside
+        return (rows[:, :, None] & columns[:, None, :])[:, None]
+
+    def filled(self, image: Tensor, scratch: Scratch) -> Tensor:
+        """``x_I``, made once for a batch."""
+        if "filled" not in scratch:
+            hole = self.holes(scratch.draws)
+            scratch["filled"] = torch.where(hole, self.g(image, hole).to(image.dtype), image)
+        filled: Tensor = scratch["filled"]
+        return filled
+
+    def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """``-E[log D(x_I)]``."""
+        return {"adversarial": NON_SATURATING.g(self.d(self.filled(batch["image"], scratch)))}
+
+    def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """``-E[log D(x)] - E[log(1 - D(x_I))] - λ_c E[log D_c(y | x_l)]``."""
+        real, fake = judge(self.d, batch["image"], self.filled(batch["image"], scratch).detach())
+        few = self.d(batch["few_image"]).heads["class"]
+        return {
+            "adversarial": NON_SATURATING.d(real, fake),
+            "class": self.config.supervised * class_loss(few, batch["few_label"]),
+        }
+
+    @torch.no_grad()
+    def inpaint(self, images: Tensor, mask: Tensor) -> Tensor:
+        """Fill what the mask (N, 1, H, W) marks as True; the rest of the images (N, C, H, W) stays as it is."""
+        with self.outside_training("g") as (g,):
+            return torch.where(mask, g(images, mask).to(images.dtype), images)
+
+    @torch.no_grad()
+    def classify(self, images: Tensor) -> Tensor:
+        """Class logits (N, classes) of pictures."""
+        with self.outside_training("d") as (d,):
+            logits: Tensor = d(images).heads["class"]
+        return logits.float()
