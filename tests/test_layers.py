@@ -19,8 +19,9 @@ ROOMS = {
     "voice": {"vocoder", "metrics", "audio", "core"},
     "image": {"core"},
     "datasets": set(),
+    "picture_sets": set(),
     "doctor": {"voice", "vocoder", "audio", "core"},
-    "cli": {"voice", "vocoder", "metrics", "audio", "image", "core", "datasets", "doctor"},
+    "cli": {"voice", "vocoder", "metrics", "audio", "image", "core", "datasets", "picture_sets", "doctor"},
 }
 SOUND = {"librosa", "soundfile", "soxr", "torchaudio"}
 HEAVY = {

@@ -86,9 +86,9 @@ def data_home() -> Path:
     return storage.home() / "data"
 
 
-def find(name: str) -> Corpus:
-    """A corpus by name. Raises VoiceganError naming those that exist."""
-    return CORPORA[_known(name, list(CORPORA), "there is no public corpus called")]
+def find(name: str, others: Sequence[str] = ()) -> Corpus:
+    """A corpus by name. Raises VoiceganError naming those that exist; `others` are near names of other kinds."""
+    return CORPORA[_known(name, [*CORPORA, *others], "there is no public corpus called")]
 
 
 def fetch(

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from voicegan import __version__, cli
 from voicegan.audio.wav import header_bytes
-from voicegan.cli import vocoder
+from voicegan.cli import image, vocoder
 from voicegan.errors import VoiceganError
 
 INSTALL = "Install voicegan again, or see: voicegan doctor"
@@ -44,6 +44,7 @@ def imported(result: subprocess.CompletedProcess[str]) -> list[str]:
         ("data", "fetch"),
         ("data", "list"),
         *(("vocoder", name) for name in vocoder.COMMANDS),
+        *(("image", name) for name in image.COMMANDS),
     ],
     ids=" ".join,
 )

@@ -83,7 +83,9 @@ def test_digits_become_a_model(tmp_path: Path) -> None:
     assert (pack.name, pack.system, pack.shape, len(pack.classes)) == ("mine", "dcgan", (1, 8, 8), 10)
     assert pack.training["seed"] == 3 and pack.data["names"] == ["digits"]
     rows = [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert {"g/adversarial", "d/adversarial", "validation/frechet", "validation/classes"} <= set().union(*rows)
+    assert {"g/adversarial", "d/adversarial", "validation/frechet", "validation/classes"} <= set().union(
+        *rows
+    )
     for drawn in ("losses.png", "validation.png", "samples/0000002.png", "samples/0000004.png"):
         assert Image.open(out / "run" / drawn).size[0] > 100
     assert f"voicegan image sample {out / 'mine'}" in result.output
@@ -102,7 +104,9 @@ def test_models_go_to_the_users_folder_and_are_listed(home: Path) -> None:
     assert (home / "runs" / "image-dcgan-digits" / "plan.json").is_file()
     assert "dcgan-digits" in image("list").output
     again = begin("--steps", 2)
-    assert again.exit_code == 2 and "a run of dcgan-digits is in" in again.output and "--resume" in again.output
+    assert (
+        again.exit_code == 2 and "a run of dcgan-digits is in" in again.output and "--resume" in again.output
+    )
     assert begin("--steps", 2, "--force").exit_code == 0
     assert train("dcgan", "--resume", "--steps", 4).exit_code == 0
     assert train("--resume", "--name", "dcgan-digits", "--steps", 6).exit_code == 0
@@ -157,7 +161,9 @@ def test_folders_and_points_are_learnt_too(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "pictures")
     result = begin("--data", folder, "--steps", 2, "--out", tmp_path / "o")
     assert result.exit_code == 0, result.output
-    assert "nothing judges the checkpoints: the newest counts" in result.output and "score" not in result.output
+    assert (
+        "nothing judges the checkpoints: the newest counts" in result.output and "score" not in result.output
+    )
     pack = load_model_pack(tmp_path / "o" / "dcgan-pictures")
     assert pack.classes == ("a", "b") and pack.data["names"] == ["pictures"]  # no path of this machine
     larger = begin("--data", folder, "--size", 16, "--channels", 3, "--steps", 2, "--out", tmp_path / "l")

@@ -23,7 +23,7 @@ COMMANDS = {
     "convert": ("convert:convert", "Turn recordings into another speaker's voice."),
     "train": ("train:train", "Train two voices from two folders of recordings."),
     "check": ("check:check", "Look at recordings before training on them."),
-    "data": ("data:data", "List and fetch public speech corpora."),
+    "data": ("data:data", "List and fetch public collections of speech and pictures."),
     "voices": ("voices:voices", "List the voices that are installed."),
     "info": ("info:info", "Say what a voice or a recording is."),
     "eval": ("eval:evaluate", "Judge a voice on recordings kept aside."),

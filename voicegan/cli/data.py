@@ -1,4 +1,4 @@
-"""``voicegan data``: public corpora, fetched into the user's data folder."""
+"""``voicegan data``: public collections, fetched into the user's data folder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import click
 
 @click.group()
 def data() -> None:
-    """List and fetch public speech corpora."""
+    """List and fetch public collections of speech and of pictures."""
 
 
 @data.command("list")
 def list_() -> None:
-    """Say which corpora can be fetched, and which speakers are here already."""
-    from .. import datasets
+    """Say which collections can be fetched, and what is here already."""
+    from .. import datasets, picture_sets
 
     for corpus in datasets.CORPORA.values():
         click.echo(f"{corpus.name}: {corpus.title}")
@@ -26,10 +26,15 @@ def list_() -> None:
         if here := datasets.fetched_speakers(corpus):
             shown = ", ".join(here[:8]) + (f" and {len(here) - 8} more" if len(here) > 8 else "")
             click.echo(f"    here, in {datasets.data_home() / corpus.name}: {shown}")
+    for pictures in picture_sets.SETS.values():
+        click.echo(f"{pictures.name}: {pictures.title}")
+        click.echo(f"    {pictures.size}; {pictures.licence}; {pictures.homepage}")
+        if picture_sets.is_here(pictures):
+            click.echo(f"    here, in {picture_sets.home(pictures)}")
 
 
 @data.command()
-@click.argument("corpus")
+@click.argument("collection")
 @click.option(
     "--speakers", metavar="A,B,...", default="",
     help="Keep only these speakers ('all': everyone). ARCTIC is fetched by speaker: bdl,slt unless chosen.",
@@ -38,20 +43,30 @@ def list_() -> None:
     "--subset", metavar="NAME", default=None, help="Part of a corpus, such as dev-clean of librispeech."
 )
 @click.option(
-    "--to", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder for the speakers."
+    "--to", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder to fetch it to."
 )
 @click.option(
     "--mirror", metavar="URL", default=None, help="Another server with the same paths; checksums still hold."
 )
-def fetch(corpus: str, speakers: str, subset: str | None, to: Path | None, mirror: str | None) -> None:
-    """Fetch CORPUS (arctic, vctk or librispeech) as plain speaker folders.
+def fetch(collection: str, speakers: str, subset: str | None, to: Path | None, mirror: str | None) -> None:
+    """Fetch COLLECTION: speech (arctic, vctk, librispeech) as plain speaker folders, or pictures (mnist,
+    fashion-mnist, cifar-10, facades) for `voicegan image train --data NAME`.
 
     An interrupted fetch goes on where it stopped when the command is run again.
     """
-    from .. import datasets
+    from .. import datasets, picture_sets
+    from ..errors import VoiceganError
     from .progress import transferred
 
-    chosen = datasets.find(corpus)
+    if (pictures := picture_sets.SETS.get(collection)) is not None:
+        if speakers or subset:
+            raise VoiceganError(f"{collection} holds no speech", "Leave --speakers and --subset out.")
+        with transferred() as progress:
+            folder, count = picture_sets.fetch(pictures, to=to, mirror=mirror, progress=progress)
+        click.echo(f"{folder}: {count} files")
+        click.echo(f"{pictures.title}. Licence: {pictures.licence}; {pictures.homepage}")
+        return
+    chosen = datasets.find(collection, (*datasets.CORPORA, *picture_sets.SETS))
     wanted = [name.strip() for name in speakers.split(",") if name.strip()]
     with transferred() as progress:
         fetched = datasets.fetch(

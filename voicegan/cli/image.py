@@ -10,6 +10,12 @@ COMMANDS = {
     "list": ("image_list:list_", "List the systems there are, and the models that were trained."),
     "train": ("image_train:train", "Train a system on pictures."),
     "sample": ("image_sample:sample", "Make pictures with a trained model."),
+    "interpolate": ("image_latent:interpolate", "Go from one picture to another by their latent vectors."),
+    "arithmetic": ("image_latent:arithmetic", "Calculate with latent vectors: a - b + c."),
+    "translate": ("image_translate:translate", "Turn pictures of one domain into the other."),
+    "inpaint": ("image_fill:inpaint", "Fill a hole in pictures, by a model that has learnt to."),
+    "complete": ("image_fill:complete", "Complete pictures by a search in a GAN's latent space."),
+    "eval": ("image_eval:evaluate", "Judge a trained model on data kept aside."),
 }
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from .. import storage
 from ..core.random import Draws
+from ..errors import VoiceganError
 from ..pictures import image_grid
 from .data import Pictures, Points, to_float, to_uint8
 from .domains import Domains
@@ -76,7 +80,9 @@ def picture_of(system: ImageSystem, material: Material, path: Path, seed: int = 
         grid_of_points = scatter([data.points[:2000], samples])
         image_grid(to_uint8(grid_of_points).permute(0, 2, 3, 1).numpy(), path, 1)
     elif isinstance(data, Domains) and system.can("translate"):
-        _beside(_translated(system, data, device), path)
+        beside(_translated(system, data, device), path)
+    elif isinstance(data, Domains) and system.can("pairs"):
+        beside(list(system.pairs(BESIDE, seed)), path)  # type: ignore[operator]
     elif system.can("sample"):
         labels = labels_by_column(system.classes) if system.conditional else None
         count, columns = (COUNT, None) if labels is None else (len(labels), len(labels) // 8)
@@ -84,10 +90,10 @@ def picture_of(system: ImageSystem, material: Material, path: Path, seed: int = 
     elif isinstance(data, Pictures) and system.can("inpaint"):
         images = held_out(data).to(device)
         mask = hole(images)
-        _beside([images, images.masked_fill(mask, 0.0), system.inpaint(images, mask)], path)  # type: ignore[operator]
+        beside([images, images.masked_fill(mask, 0.0), system.inpaint(images, mask)], path)  # type: ignore[operator]
     elif isinstance(data, Pictures) and system.can("reconstruct"):
         images = held_out(data).to(device)
-        _beside([images, system.reconstruct(images)], path)  # type: ignore[operator]
+        beside([images, system.reconstruct(images)], path)  # type: ignore[operator]
     else:
         return False
     return True
@@ -108,7 +114,8 @@ def translate(system: ImageSystem, images: Tensor, towards: str, at_once: int = 
     return made.float()
 
 
-def _beside(rows: Sequence[Tensor], path: Path) -> None:
+def beside(rows: Sequence[Tensor], path: Path) -> None:
+    """Write sets of as many pictures each as the rows of a grid."""
     grid(torch.cat([row.cpu().float() for row in rows]), path, len(rows[0]))
 
 
@@ -119,20 +126,36 @@ def labels_at_random(system: ImageSystem, count: int, seed: int) -> Tensor | Non
     return Draws(seed, 1, 0, range(count)).integers("asked label", system.classes)
 
 
-def save_single(images: Tensor, folder: Path, stem: str = "sample") -> list[Path]:
+def save_single(images: Tensor, folder: Path, stem: str = "sample") -> None:
     """Write each picture (N, C, H, W) in [-1, 1] as a PNG of its own size, pixel for pixel."""
-    import io
+    for number, image in enumerate(images):
+        _save(image, folder / f"{stem}-{number:05d}.png")
 
-    from PIL import Image
 
-    from .. import storage
+def save_as(images: Tensor, folder: Path, files: Sequence[Path]) -> None:
+    """Write each picture (N, C, H, W) in [-1, 1] under the name of the file that it was made of.
 
-    paths = []
-    for number, image in enumerate(to_uint8(images).cpu().numpy()):
-        pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        path = folder / f"{stem}-{number:05d}.png"
+    Raises VoiceganError where two files have one name, or a result would take an original's place.
+    """
+    targets = [folder / f"{path.stem}.png" for path in files]
+    for number, (target, path) in enumerate(zip(targets, files, strict=True)):
+        if target in targets[:number]:
+            raise VoiceganError(f"two of the pictures are called {path.stem}", "Give each its own name.")
+        if target.exists() and target.resolve() in {each.resolve() for each in files}:
+            raise VoiceganError(f"{target} would be replaced by what is made of it", "Choose another --out.")
+    for image, target in zip(images, targets, strict=True):
+        _save(image, target)
+
+
+def _save(image: Tensor, path: Path) -> None:
+    pixels = to_uint8(image).permute(1, 2, 0).cpu().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels)).save(
+        buffer, "PNG"
+    )
+    try:
         storage.write_atomic(path, buffer.getvalue())
-        paths.append(path)
-    return paths
+    except OSError as error:
+        raise VoiceganError(
+            f"{path} cannot be written ({error.strerror})", "Choose another folder."
+        ) from None
