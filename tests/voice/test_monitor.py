@@ -11,7 +11,7 @@ from voicegan.audio.mel import PRESETS
 from voicegan.core.log import MetricsFile
 from voicegan.core.system import Progress, System
 from voicegan.voice.corpus import CorpusConfig, Speaker, Utterance
-from voicegan.voice.monitor import PATIENCE, Monitor
+from voicegan.voice.monitor import PATIENCE, Monitor, both_ways
 from voicegan.voice.parallel import Pair, Parallel, ParallelVerdict
 
 FRAMES = 60
@@ -66,7 +66,7 @@ def monitor(speakers, tmp_path, parallel=True):
     pairs = [Pair(i, i, same, same, 0.0) for i in range(4)]
     found = Parallel(ParallelVerdict(True, "made so", 8), pairs, pairs) if parallel else None
     said = []
-    made = Monitor(*speakers, found, ("anna", "ben"), tmp_path, said.append)
+    made = Monitor(both_ways(*speakers, found, ("anna", "ben")), tmp_path, said.append)
     return made, said
 
 

@@ -29,6 +29,7 @@ class SourceFilter(nn.Module):
     nearby: Tensor
     ripples: Tensor
     density: Tensor
+    bands_hz: Tensor
 
     def __init__(self, spec: MelSpec) -> None:
         super().__init__()
@@ -51,6 +52,7 @@ class SourceFilter(nn.Module):
         ripples = np.where(heard, np.log(power.clip(1e-30) / smooth), 0.0) * (spec.power / 2)
         self.register_buffer("nearby", _float(np.stack(nearby)), persistent=False)
         self.register_buffer("ripples", _float(ripples), persistent=False)
+        self.register_buffer("bands_hz", _float(_middles(spec, filters)), persistent=False)
         self.register_buffer("density", _float(areas_hz[:, None]), persistent=False)
 
     def envelope(self, log_mel: Tensor, f0_hz: Tensor) -> Tensor:
@@ -66,7 +68,21 @@ class SourceFilter(nn.Module):
         mean = torch.zeros_like(log_mel).transpose(1, 2)
         for step, weights in enumerate(self.nearby):
             mean = mean + weights[place] * power[..., step : step + self.spec.mels]
-        return self.spec.compress(mean.transpose(1, 2) ** (self.spec.power / 2) * self.density)
+        # Where a mel is at its floor the power is zero, and a root has no gradient there.
+        mean = mean.transpose(1, 2).clamp(min=1e-30)
+        return self.spec.compress(mean ** (self.spec.power / 2) * self.density)
+
+    def stretched(self, bands: Tensor, factors: Tensor) -> Tensor:
+        """Move what lies at a frequency to a factor times it, as a shorter throat (over 1) or a longer one does.
+
+        bands (B, M, F) and factors (B, F) to (B, M, F). What comes from outside the bands has the edge's value.
+        """
+        wanted_hz = self.bands_hz / factors[..., None]
+        upper = torch.searchsorted(self.bands_hz, wanted_hz.contiguous()).clamp(1, len(self.bands_hz) - 1)
+        low_hz, high_hz = self.bands_hz[upper - 1], self.bands_hz[upper]
+        part = ((wanted_hz - low_hz) / (high_hz - low_hz)).clamp(0, 1).transpose(1, 2)
+        at = upper.transpose(1, 2)
+        return bands.gather(1, at - 1) * (1 - part) + bands.gather(1, at) * part
 
     def harmonics(self, f0_hz: Tensor) -> Tensor:
         """A pitch in Hz (B, F) to what its harmonics add to an envelope (B, M, F), in nepers; 0 where the pitch is 0.
@@ -95,10 +111,9 @@ def comb_magnitudes(spec: MelSpec, pitches_hz: np.ndarray) -> np.ndarray:
 
 def _widths(spec: MelSpec, pitches_hz: np.ndarray, filters: np.ndarray) -> np.ndarray:
     """Weights (pitches, M, M): for each band the share of each band in a width of one pitch period around it."""
-    heard = np.flatnonzero(filters.sum(1))  # a band may be narrower than a bin and lie between two
-    bins_hz = np.arange(spec.bins) * spec.sample_rate_hz / spec.n_fft
-    heard_hz = filters[heard] @ bins_hz / filters[heard].sum(1)
-    bands_hz = np.interp(np.arange(spec.mels), heard, heard_hz)
+    heard = np.flatnonzero(filters.sum(1))
+    bands_hz = _middles(spec, filters)
+    heard_hz = bands_hz[heard]
     edges_hz = np.concatenate([[spec.fmin_hz], (heard_hz[1:] + heard_hz[:-1]) / 2, [spec.fmax_hz]])
     half_hz = pitches_hz[:, None, None] / 2
     low = np.maximum(bands_hz[:, None] - half_hz, edges_hz[:-1])
@@ -106,6 +121,13 @@ def _widths(spec: MelSpec, pitches_hz: np.ndarray, filters: np.ndarray) -> np.nd
     widths = np.zeros((len(pitches_hz), spec.mels, spec.mels))
     widths[..., heard] = (high - low).clip(0)
     return widths / widths.sum(2, keepdims=True)
+
+
+def _middles(spec: MelSpec, filters: np.ndarray) -> np.ndarray:
+    """The middle of each band in Hz (M,), rising."""
+    heard = np.flatnonzero(filters.sum(1))  # a band may be narrower than a bin and lie between two
+    bins_hz = np.arange(spec.bins) * spec.sample_rate_hz / spec.n_fft
+    return np.interp(np.arange(spec.mels), heard, filters[heard] @ bins_hz / filters[heard].sum(1))
 
 
 def _place(f0_hz: Tensor) -> Tensor:

@@ -42,6 +42,10 @@ FOLDER = click.Path(path_type=Path)
     help="s3prl: measure also the distortion of WORLD's envelopes that s3prl and the VCC publish, at 16 kHz, or at "
     "their 24 kHz for recordings that have it.",
 )  # fmt: skip
+@click.option(
+    "--classical", is_flag=True, help="Judge beside it what the voice adds to: means and pitch moved."
+)
+@click.option("--by-speaker", is_flag=True, help="List the chief figures of every source speaker, too.")
 @click.option("--from", "speaker", metavar="NAME", help="The voice's source speaker, where it has several.")
 @click.option("--vocoder", metavar="NAME", help="Another vocoder than the voice's own.")
 @click.option(
@@ -73,6 +77,8 @@ def evaluate(
     transcripts: Path | None,
     recogniser: str | None,
     distortion: str,
+    classical: bool,
+    by_speaker: bool,
     speaker: str | None,
     vocoder: str | None,
     device: str,
@@ -92,6 +98,8 @@ def evaluate(
         raise VoiceganError(
             "it is not clear what to judge", "Give either the name of a voice or --converted DIR, not both."
         )
+    if classical and voice is None:
+        raise VoiceganError("--classical asks for what a voice adds to", "Give the name of a voice.")
     from .. import storage
     from ..metrics.plan import read_names
     from ..metrics.table import render
@@ -113,6 +121,7 @@ def evaluate(
                 source,
                 target,
                 convert=converter.convert if converter else None,
+                classical=converter.classical().convert if classical and converter else None,
                 converted=converted,
                 names=names,
                 limit=limit,
@@ -125,7 +134,7 @@ def evaluate(
         if converter:
             pack = converter.pack
             result["voice"] = {"name": pack.name, "folder": str(pack.folder), "weights_sha256": pack.sha256}
-        click.echo(render(result))
+        click.echo(render(result, by_speaker))
         if json_path:
             storage.write_json(json_path, result)
             click.echo(f"Written to {json_path}.", err=True)

@@ -20,14 +20,49 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--a", "folder_a", type=training.FOLDER, help="Folder of recordings of the first speaker.")
 @click.option("--b", "folder_b", type=training.FOLDER, help="Folder of recordings of the second speaker.")
+@click.option(
+    "--target", type=training.FOLDER, help="Folder of one speaker: a voice for anyone's speech (with --pool)."
+)
+@click.option(
+    "--pool",
+    type=training.FOLDER,
+    multiple=True,
+    help="With --target: folders of other speakers; repeatable.",
+)
+@click.option(
+    "--from",
+    "start",
+    metavar="VOICE",
+    help="With --target: the voice to set out from; by default the nearest installed one, or none.",
+)
 @click.option("--names", metavar="A,B", help="What to call the voices; by default like the folders.")
 @training.options("voices", systems="light (default), mask-cyclegan-vc, ...", setting="model.cycle=3")
-def train(folder_a: Path | None, folder_b: Path | None, names: str | None, asked: training.Asked) -> None:
-    """Train two voices, one for each direction, from two folders of recordings.
+def train(
+    folder_a: Path | None,
+    folder_b: Path | None,
+    target: Path | None,
+    pool: tuple[Path, ...],
+    start: str | None,
+    names: str | None,
+    asked: training.Asked,
+) -> None:
+    """Train two voices from two folders (--a, --b), or one voice for anyone's speech (--target, --pool).
 
-    Where both folders hold the same sentences under the same file names, these are aligned and help.
+    Where two folders hold the same sentences under the same file names, these are aligned and help.
     Ctrl-C saves the run; --resume continues it exactly where it was.
     """
+    from . import train_target
+
+    if target is not None or pool or start is not None or train_target.is_resumed(asked):
+        if folder_a is not None or folder_b is not None:
+            raise click.UsageError("--target trains one voice, --a and --b two: give one or the other")
+        train_target.train(target, pool, start, names, asked)
+    else:
+        _between(folder_a, folder_b, names, asked)
+
+
+def _between(folder_a: Path | None, folder_b: Path | None, names: str | None, asked: training.Asked) -> None:
+    """Train two voices, one for each direction."""
     from .. import storage
     from ..core import runs
     from ..voice import release
@@ -46,7 +81,9 @@ def train(folder_a: Path | None, folder_b: Path | None, names: str | None, asked
         called = (plan["names"][0], plan["names"][1])
     else:
         if folder_a is None or folder_b is None:
-            raise click.UsageError("two folders are needed: --a DIR --b DIR")
+            raise click.UsageError(
+                "two folders are needed: --a DIR --b DIR (or one: --target DIR --pool DIR)"
+            )
         called = _names(names, folder_a, folder_b)
     settings = t.resolve(asked.settings(plan), str(asked.recipe or ""))
     places = t.Places.of(called, settings.system, asked.out)
@@ -57,9 +94,9 @@ def train(folder_a: Path | None, folder_b: Path | None, names: str | None, asked
 
     with counted("reading") as progress:
         material = t.gather(folder_a, folder_b, settings, progress=progress)
-    t.require_same(plan, material)
     command = plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]])
     run = t.Training(material, settings, called, places, command=command, say=training.say)
+    t.require_same(plan, run.folders, run.fingerprints)
     if asked.minutes is not None and not asked.resume:
         run.choose_steps(asked.minutes)
     if asked.dry_run:

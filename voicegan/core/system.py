@@ -63,6 +63,12 @@ class Logits:
     features: tuple[tuple[Tensor, ...], ...] = ()
     heads: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
 
+    def rows(self, rows: slice) -> Logits:
+        """Those of some samples of the batch."""
+        features = tuple(tuple(layer[rows] for layer in layers) for layers in self.features)
+        heads = {name: head[rows] for name, head in self.heads.items()}
+        return Logits(tuple(scores[rows] for scores in self.scores), features, heads)
+
 
 class Scratch(dict[str, Any]):
     """What the phases of one step hand on to each other, and the random numbers of the step's batch.

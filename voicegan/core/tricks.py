@@ -85,13 +85,7 @@ def judge(
     if not joint:
         return discriminator(real), discriminator(fake)
     both = discriminator(torch.cat([real, fake]))
-    return _rows(both, slice(None, len(real))), _rows(both, slice(len(real), None))
-
-
-def _rows(logits: Logits, rows: slice) -> Logits:
-    features = tuple(tuple(layer[rows] for layer in layers) for layers in logits.features)
-    heads = {name: head[rows] for name, head in logits.heads.items()}
-    return Logits(tuple(scores[rows] for scores in logits.scores), features, heads)
+    return both.rows(slice(None, len(real))), both.rows(slice(len(real), None))
 
 
 def add_noise(x: Tensor, noise: Tensor, sigma: float) -> Tensor:

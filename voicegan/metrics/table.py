@@ -9,22 +9,41 @@ from .summary import FIGURES
 
 COLUMNS = {
     "source": ("no conversion", "(floor)"),
+    "classical": ("means and pitch", "(classical)"),
     "converted": ("converted", ""),
     "copy-synthesis": ("target, vocoder", "(ceiling)"),
     "target": ("target itself", "(recordings)"),
 }
 
 
-def render(result: Mapping[str, Any]) -> str:
-    """The result of `voicegan.voice.evaluate.evaluate` as text: means, the worst utterance in brackets."""
-    (titles, *lines), below = cells(result), [below for _, below in COLUMNS.values()]
-    return "\n".join([*in_columns([titles, ("", *below), *lines]), *remarks(result)])
+# What is asked of each speaker; the rest is in the JSON.
+OF_SPEAKERS = ("cosine_target", "cosine_source", "cer", "dnsmos_ovrl", "f0_source_correlation")
+
+
+def render(result: Mapping[str, Any], by_speaker: bool = False) -> str:
+    """The result of `voicegan.voice.evaluate.evaluate` as text: means, the worst utterance in brackets.
+
+    With `by_speaker`, a table of the conversions' chief figures with a line for each speaker besides.
+    """
+    titles, *lines = cells(result)
+    text = [*in_columns([titles, ("", *legends(result)), *lines]), *remarks(result)]
+    return "\n".join(text + (_speakers(result) if by_speaker else []))
+
+
+def columns(result: Mapping[str, Any]) -> list[str]:
+    """The rows of a result that have a column in the table, in its order."""
+    return [row for row in COLUMNS if row in result["rows"]]
+
+
+def legends(result: Mapping[str, Any]) -> list[str]:
+    """What stands below the titles."""
+    return [COLUMNS[row][1] for row in columns(result)]
 
 
 def cells(result: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table's rows of cells, the first being the heading."""
-    summaries = {row: result["rows"][row]["summary"] for row in COLUMNS}
-    lines = [("", *(title for title, _ in COLUMNS.values()))]
+    summaries = {row: result["rows"][row]["summary"] for row in columns(result)}
+    lines = [("", *(COLUMNS[row][0] for row in summaries))]
     for figure in FIGURES:
         if figure.in_table and any(figure.key in summary for summary in summaries.values()):
             cells = (_cell(summary.get(figure.key), figure.digits) for summary in summaries.values())
@@ -55,6 +74,26 @@ def in_columns(lines: Sequence[Sequence[str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+
+
+def _speakers(result: Mapping[str, Any]) -> list[str]:
+    """The conversions speaker by speaker, the least like the target first; nothing where there is one only."""
+    summary = result["rows"]["converted"]["summary"]
+    speakers = summary.get("speakers", {})
+    shown = [figure for figure in FIGURES if figure.key in OF_SPEAKERS and figure.key in summary]
+    if not speakers or not shown:
+        return []
+    worst_first = sorted(speakers, key=lambda name: -shown[0].badness(speakers[name].get(shown[0].key, 0.0)))
+    before = result["rows"]["source"]["summary"].get("speakers", {})
+    lines = [("", *(figure.title for figure in shown))]
+    for name in worst_first:
+        cells = []
+        for figure in shown:
+            value, old = speakers[name].get(figure.key), before.get(name, {}).get(figure.key)
+            own = f" ({old:.{figure.digits}f})" if old is not None else ""
+            cells.append("-" if value is None else f"{value:.{figure.digits}f}{own}")
+        lines.append((name, *cells))
+    return ["", "By speaker: converted (no conversion).", *in_columns(lines)]
 
 
 def _cell(entry: Mapping[str, Any] | None, digits: int) -> str:

@@ -20,7 +20,7 @@ from ..audio.pitch import StreamPitch
 from ..audio.source_filter import SourceFilter
 from ..audio.threads import one_thread
 from .normaliser import MEMORY_S, FixedNormaliser, RunningNormaliser, normaliser_for
-from .source_picture import SPEECH, held, moved, picture
+from .source_picture import SPEECH, held, moved, picture, throat
 
 _ENVELOPE_PRIOR_S = 1.0  # how much speech the trained mean weighs against what is heard
 _PITCH_PRIOR_S = 0.1
@@ -138,7 +138,8 @@ class PictureAnalysis:
         mean_envelope = self._mean_envelope.follow(envelope, said)
         mean_pitch = self._mean_pitch.follow(torch.where(voiced, f0_hz, 1.0).log()[None], voiced)
         moved_hz = moved(held_hz[None], mean_pitch, self._target_pitch)
-        seen = (envelope - mean_envelope) / self._std[:, None]
+        factors = throat(mean_pitch, self._target_pitch).expand(1, envelope.shape[1])
+        seen = self._parts.stretched((envelope - mean_envelope)[None], factors)[0] / self._std[:, None]
         return picture(seen[None], moved_hz, voiced[None].to(seen), self._target_pitch, self._parts)[0]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from functools import partial
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import vocoder as vocoders
 from ..audio.files import RATES_HZ
@@ -48,6 +49,20 @@ class Converter:
         )
         self.generator, self.statistics = pack.build(self.device)
         self._analysis = analyses_for(pack.normaliser, self.spec, self.statistics)
+
+    def classical(self) -> Converter:
+        """The conversion that this voice's network adds to: matched means and a moved pitch, nothing learnt.
+
+        Raises VoiceganError for a voice whose network adds to nothing of the kind.
+        """
+        if not hasattr(self.generator, "classical"):
+            raise VoiceganError(
+                f"the voice {self.pack.name} has no classical conversion within it ({self.pack.net})",
+                "Ask for it of an any-to-one voice.",
+            )
+        plain = copy(self)
+        plain.generator = _Classical(self.generator)
+        return plain
 
     @property
     def name(self) -> str:
@@ -149,6 +164,18 @@ class Converter:
         if rate_out == "voice":
             return self.rate_hz
         return check_rate(rate_out)
+
+
+class _Classical(nn.Module):
+    context_frames = (0, 0)
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, picture: Tensor) -> Tensor:
+        made: Tensor = self.generator.classical(picture)  # type: ignore[operator]
+        return made
 
 
 def check_rate(rate: object) -> int:

@@ -37,7 +37,7 @@ Convert = Callable[[Floats, int], tuple[Floats, int]]
 Progress = Callable[[int, int, str], None]
 
 FORMAT = 1
-ROWS = ("source", "converted", "copy-synthesis", "target")
+ROWS = ("source", "classical", "converted", "copy-synthesis", "target")
 PACKAGES = (
     "numpy", "scipy", "torch", "numba", "soundfile", "soxr", "librosa",
     "resemblyzer", "webrtcvad-wheels", "pocketsphinx", "jiwer", "speechmos", "onnxruntime",
@@ -88,6 +88,7 @@ def evaluate(
     target: Path,
     *,
     convert: Convert | None = None,
+    classical: Convert | None = None,
     converted: Path | None = None,
     names: Sequence[str] = (),
     limit: int | None = None,
@@ -105,6 +106,8 @@ def evaluate(
         Folders of recordings; parallel where names match and the sentences prove to be the same.
     convert, converted
         The converter, called with samples (T,) and rate, or a folder of finished conversions.
+    classical
+        Another converter, to stand beside it: what was possible without learning.
     names, limit
         Which of the source's recordings; see `voicegan.metrics.plan.make_plan`.
     transcripts
@@ -119,8 +122,8 @@ def evaluate(
     -------
     dict
         ``format, voicegan, made, machine, settings, versions, rows, missing, notes, recordings, conversion``;
-        ``rows[row]`` has ``summary`` and ``utterances`` for the rows source, converted, copy-synthesis and
-        target.
+        ``rows[row]`` has ``summary`` and ``utterances`` for the rows source, classical (where asked for),
+        converted, copy-synthesis and target.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def evaluate(
     settings = settings or Settings()
     plan = make_plan(source, target, converted=converted, names=names, limit=limit, pool=settings.pool)
     said = read_transcripts(transcripts) if transcripts else find_transcripts(source)
-    run = _Evaluation(plan, said, settings, judges or Judges(), convert, keep, progress)
+    run = _Evaluation(plan, said, settings, judges or Judges(), convert, classical, keep, progress)
     run.judge()
     return run.result()
 
@@ -147,12 +150,14 @@ class _Evaluation:
         settings: Settings,
         judges: Judges,
         convert: Convert | None,
+        classical: Convert | None,
         keep: Path | None,
         progress: Progress | None,
     ) -> None:
         self.plan, self.settings, self.judges, self.convert, self.keep = plan, settings, judges, convert, keep
-        self.transcripts, self.progress = transcripts, progress
-        self.rows: dict[str, list[dict[str, Any]]] = {row: [] for row in ROWS}
+        self.transcripts, self.progress, self.classical = transcripts, progress, classical
+        rows = [row for row in ROWS if row != "classical" or classical]
+        self.rows: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
         self.notes = list(plan.notes)
         self.conversion_s, self.converted_s = 0.0, 0.0
         self.vocoder = vocoder.load(settings.vocoder, settings.mel, torch.device("cpu"))
@@ -167,6 +172,9 @@ class _Evaluation:
             reference = self._read(trial.target) if trial.target and self.parallel else None
             said = self._said(trial.source, origin)
             self._judge("source", trial, origin, said, origin, reference)
+            if self.classical:
+                heard = self._converted_by(self.classical, "classical", trial)
+                self._judge("classical", trial, heard, said, origin, reference)
             self._judge("converted", trial, self._conversion(trial), said, origin, reference)
         for name, path in self.plan.targets:
             recording = self._read(path)
@@ -209,7 +217,7 @@ class _Evaluation:
         reference: Recording | None,
     ) -> None:
         if self.progress:
-            total = 2 * (len(self.plan.trials) + len(self.plan.targets))
+            total = (2 + bool(self.classical)) * len(self.plan.trials) + 2 * len(self.plan.targets)
             self.progress(sum(map(len, self.rows.values())), total, f"{row}: {trial.name}")
         figures: dict[str, Any] = {"name": trial.name, "speaker": trial.speaker}
         figures |= self._whose_voice(trial, heard, origin) | self._which_words(heard, said)
@@ -260,12 +268,15 @@ class _Evaluation:
     def _conversion(self, trial: Trial) -> Recording:
         if trial.converted or not self.convert:
             return self._read(trial.converted or trial.source)
-        wav, rate_hz = files.read(trial.source)
         start = time.perf_counter()
-        wav, out_hz = self.convert(wav, rate_hz)
+        heard = self._converted_by(self.convert, "converted", trial)
         self.conversion_s += time.perf_counter() - start
-        self.converted_s += len(wav) / out_hz
-        self._store("converted", trial.name, wav, out_hz)
+        self.converted_s += len(heard.wav) / RATE_HZ
+        return heard
+
+    def _converted_by(self, convert: Convert, kind: str, trial: Trial) -> Recording:
+        wav, out_hz = convert(*files.read(trial.source))
+        self._store(kind, trial.name, wav, out_hz)
         return Recording(wav, out_hz, self.settings.mcd)
 
     def _copy(self, name: str, recording: Recording) -> Recording:

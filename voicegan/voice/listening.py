@@ -46,9 +46,7 @@ def write_report(result: Mapping[str, Any], kept: Path, path: Path, limit: int =
     if not result["settings"]["parallel"]:
         sections.append(("How the target sounds, in other sentences", _targets(result, kept)[:FEW]))
     titles, *lines = table.cells(result)
-    headings = [
-        f"{title}\n{below}" for title, (_, below) in zip(titles[1:], table.COLUMNS.values(), strict=True)
-    ]
+    headings = [f"{title}\n{below}" for title, below in zip(titles[1:], table.legends(result), strict=True)]
     voice = result.get("voice")
     page = Page(
         title=f"The voice {voice['name']}" if voice else "Finished conversions",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,30 +27,26 @@ PATIENCE = 6  # checks without improvement after which more training is unlikely
 
 
 class Monitor:
-    """Judge both directions at each check of a run.
+    """Judge the generators at each check of a run.
 
-    ``score``, which chooses the best checkpoint, is the mean over both directions of
+    ``score``, which chooses the best checkpoint, is the mean over the directions of
 
     - with parallel held-out sentences: the mel-cepstral distortion to the target's own reading, in dB;
     - else: the Fréchet distance of cepstral frames to the target's held-out speech, in dB, plus 20 dB times
       what ``content_drift`` exceeds 0.35 by, so that a generator that babbles in the right voice does not win.
+
+    Parameters
+    ----------
+    directions : sequence of Direction
+        What is converted, and what it is compared with: see :func:`both_ways`.
+    folder : Path
+        The run's, for pictures.
+    say : callable
+        Prints one line to the user.
     """
 
-    def __init__(
-        self,
-        a: Speaker,
-        b: Speaker,
-        parallel: Parallel | None,
-        names: tuple[str, str],
-        folder: Path,
-        say: Callable[[str], None],
-    ) -> None:
-        self.names, self.folder, self.say = names, folder, say
-        pairs = parallel.held_out[:UTTERANCES] if parallel else []
-        self.directions = (
-            _Direction("g_ab", a, b, [(p.index_a, p.index_b) for p in pairs]),
-            _Direction("g_ba", b, a, [(p.index_b, p.index_a) for p in pairs]),
-        )
+    def __init__(self, directions: Sequence[Direction], folder: Path, say: Callable[[str], None]) -> None:
+        self.directions, self.folder, self.say = tuple(directions), folder, say
         self.scores: list[float] = []
         self._warned: set[str] = set()
         self.untrained = self._untrained()
@@ -57,14 +54,16 @@ class Monitor:
     def validate(self, system: System, progress: Progress, *, rehearsal: bool = False) -> dict[str, float]:
         """Measure both generators; draw a picture; warn. ``rehearsal`` leaves no trace."""
         values: dict[str, float] = {}
-        for label, direction in zip(("ab", "ba"), self.directions, strict=True):
+        scores = []
+        for direction in self.directions:
             device = next(system.parameters()).device
             converted = direction.convert(system.best(direction.network), device)
-            values |= {f"{name}_{label}": value for name, value in direction.judge(converted).items()}
-            values[f"change_{label}"] = direction.change(converted)
+            judged = direction.judge(converted) | {"change": direction.change(converted)}
+            scores.append(judged["score"])
+            values |= {direction.labelled(name): value for name, value in judged.items()}
             if not rehearsal:
                 self._picture(direction, converted[0], progress.step)
-        values["score"] = float(np.mean([values["score_ab"], values["score_ba"]]))
+        values["score"] = float(np.mean(scores))
         if not rehearsal:
             self.scores.append(values["score"])
             self._warn(values, progress)
@@ -76,25 +75,24 @@ class Monitor:
 
     def _untrained(self) -> float:
         """The score of the trivial conversion: the target's mean and deviation per bin, nothing else."""
-        judged = [d.judge([d.back(mel) for mel in d.sources]) for d in self.directions]
+        judged = [d.judge([d.back(mel) for mel in d.unchanged]) for d in self.directions]
         return float(np.mean([values["score"] for values in judged]))
 
-    def _picture(self, direction: _Direction, converted: np.ndarray, step: int) -> None:
+    def _picture(self, direction: Direction, converted: np.ndarray, step: int) -> None:
         from ..pictures import mel_picture
 
         source, target = direction.pictured()
         rows = [("source", source), ("converted", converted), ("target", target)]
-        towards = self.names[1] if direction.network == "g_ab" else self.names[0]
-        mel_picture(rows, self.folder / "samples" / f"to-{towards}-{step:07d}.png")
+        mel_picture(rows, self.folder / "samples" / f"to-{direction.towards}-{step:07d}.png")
 
     def _warn(self, values: Mapping[str, float], progress: Progress) -> None:
         if progress.fraction >= 0.25:
-            for label, name in (("ab", self.names[1]), ("ba", self.names[0])):
-                if values[f"change_{label}"] < UNCHANGED:
+            for direction in self.directions:
+                if values[direction.labelled("change")] < UNCHANGED:
                     self._once(
-                        f"identity-{label}",
-                        f"the conversion to {name} hardly changes its input: training may have collapsed to "
-                        "identity. Lower model.identity and model.cycle, or give more varied recordings.",
+                        direction.labelled("identity"),
+                        f"the conversion to {direction.towards} hardly changes its input: training may have collapsed "
+                        "to identity. Lower model.identity and model.cycle, or give more varied recordings.",
                     )
             if values["score"] > 1.3 * self.untrained:
                 self._once(
@@ -116,29 +114,54 @@ class Monitor:
             self.say(f"warning: {text}")
 
 
-class _Direction:
-    """One generator's held-out work: sources, and what to compare the results with."""
+@dataclass(frozen=True)
+class Direction:
+    """One generator's held-out work: sources, and what to compare the results with.
 
-    def __init__(self, network: str, source: Speaker, target: Speaker, pairs: list[tuple[int, int]]) -> None:
-        self.network, self.source, self.target = network, source, target
-        kept, wanted = _aside(source), _aside(target)
-        if pairs:
-            self.utterances = [kept[i] for i, _ in pairs]
-            self.targets = [wanted[j] for _, j in pairs]
-        else:
-            self.utterances, self.targets = kept[:UTTERANCES], wanted
-        self.paired = bool(pairs)
-        self.sources = [normalised(source, u.mel) for u in self.utterances]
+    Attributes
+    ----------
+    network : str
+        The generator's name in the system.
+    label : str
+        Stands behind the names of its figures; may be empty.
+    towards : str
+        The target's name.
+    target : Speaker
+        Whose statistics bring the results back.
+    utterances : list of Utterance
+        What is converted.
+    sources : list of ndarray
+        The same as the generator is given it, ``(C, F)``.
+    unchanged : list of ndarray
+        What a generator that has learnt nothing makes of them: normalised mels ``(M, F)``.
+    targets : list of Utterance
+        The target's own: where ``paired``, of the same sentences.
+    paired : bool
+    """
+
+    network: str
+    label: str
+    towards: str
+    target: Speaker
+    utterances: list[Utterance]
+    sources: list[np.ndarray]
+    unchanged: list[np.ndarray]
+    targets: list[Utterance]
+    paired: bool = False
+
+    def labelled(self, name: str) -> str:
+        """The name of a figure of this direction."""
+        return f"{name}_{self.label}" if self.label else name
 
     def back(self, mel: np.ndarray) -> np.ndarray:
         """Turn a normalised mel into the target's log-mel."""
         return mel * self.target.std[:, None] + self.target.mean[:, None]
 
     def convert(self, generator: nn.Module, device: torch.device) -> list[np.ndarray]:
-        """Convert every source utterance to the target's log-mel, each ``(M, F)``."""
+        """Convert every source to the target's log-mel, each ``(M, F)``."""
         results = []
-        for mel in self.sources:
-            output: Tensor = generator(torch.from_numpy(mel)[None].to(device))
+        for source in self.sources:
+            output: Tensor = generator(torch.from_numpy(source)[None].to(device))
             results.append(self.back(output[0].float().cpu().numpy()))
         return results
 
@@ -160,7 +183,7 @@ class _Direction:
 
     def change(self, converted: list[np.ndarray]) -> float:
         """Mean absolute change of the normalised mel: 0 for a generator that does nothing."""
-        pairs = zip(self.sources, converted, strict=True)
+        pairs = zip(self.unchanged, converted, strict=True)
         return float(np.mean([np.abs(normalised(self.target, c) - s).mean() for s, c in pairs]))
 
     def pictured(self) -> tuple[np.ndarray, np.ndarray]:
@@ -168,6 +191,26 @@ class _Direction:
         return self.utterances[0].mel, self.targets[0].mel
 
 
-def _aside(speaker: Speaker) -> list[Utterance]:
+def both_ways(
+    a: Speaker, b: Speaker, parallel: Parallel | None, names: tuple[str, str]
+) -> tuple[Direction, Direction]:
+    """What there is to judge between two speakers. names: what a and b are called."""
+    pairs = parallel.held_out[:UTTERANCES] if parallel else []
+    there = _direction("g_ab", "ab", names[1], a, b, [(p.index_a, p.index_b) for p in pairs])
+    back = _direction("g_ba", "ba", names[0], b, a, [(p.index_b, p.index_a) for p in pairs])
+    return there, back
+
+
+def _direction(
+    network: str, label: str, towards: str, source: Speaker, target: Speaker, pairs: list[tuple[int, int]]
+) -> Direction:
+    kept, wanted = aside(source), aside(target)
+    utterances = [kept[i] for i, _ in pairs] if pairs else kept[:UTTERANCES]
+    targets = [wanted[j] for _, j in pairs] if pairs else wanted
+    sources = [normalised(source, u.mel) for u in utterances]
+    return Direction(network, label, towards, target, utterances, sources, sources, targets, bool(pairs))
+
+
+def aside(speaker: Speaker) -> list[Utterance]:
     """The utterances kept aside; without any, the first that train, which is better than blindness."""
     return speaker.held_out or speaker.utterances[:UTTERANCES]

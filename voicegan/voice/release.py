@@ -15,8 +15,12 @@ from . import pack
 
 if TYPE_CHECKING:
     from .corpus import Speaker
+    from .pool import Pool
+    from .pool_batches import Statistics
+    from .systems.any_to_one import AnyToOne
     from .systems.base import VoiceSystem
-    from .training import Material, TrainingConfig
+    from .target_training import TargetMaterial, TargetTrainingConfig
+    from .training import Material, TrainingConfig, VoiceTrainingConfig
 
 
 def folder_of(voices: Path, names: tuple[str, str], target: int) -> Path:
@@ -30,15 +34,17 @@ def folder_of(voices: Path, names: tuple[str, str], target: int) -> Path:
 def require_free(voices: Path, names: tuple[str, str], run: Path) -> None:
     """Raise VoiceganError where a voice would have to replace something that is none, such as recordings."""
     for target in (0, 1):
-        folder = folder_of(voices, names, target)
-        voice = (folder / pack.SETTINGS).is_file()
-        if folder == run or (
-            folder.exists() and not voice and (not folder.is_dir() or any(folder.iterdir()))
-        ):
-            raise VoiceganError(
-                f"the voice {names[target]} would go to {folder}, which holds something else",
-                "Choose another --out, or other names with --names.",
-            )
+        require_free_folder(folder_of(voices, names, target), run, names[target])
+
+
+def require_free_folder(folder: Path, run: Path, name: str) -> None:
+    """Raise VoiceganError where the voice `name` would have to replace something that is none."""
+    voice = (folder / pack.SETTINGS).is_file()
+    if folder == run or (folder.exists() and not voice and (not folder.is_dir() or any(folder.iterdir()))):
+        raise VoiceganError(
+            f"the voice {name} would go to {folder}, which holds something else",
+            "Choose another --out, or other names with --names.",
+        )
 
 
 def save_voice(
@@ -96,6 +102,56 @@ def save_voice(
     )
 
 
+def save_target_voice(
+    folder: Path,
+    *,
+    system: AnyToOne,
+    material: TargetMaterial,
+    statistics: Statistics,
+    settings: TargetTrainingConfig,
+    name: str,
+    start: pack.Pack | None,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the voice of a training of one target, replacing an earlier one. See :func:`save_voice`."""
+    pool = material.pool
+    training = {
+        "date": date.today().isoformat(),
+        "voicegan": __version__,
+        **facts,
+        "seed": settings.trainer.seed,
+        "parallel_pairs": sum(len(parallel.pairs) for parallel in pool.pairs.values()),
+        "data": {name: _data(material.target), "pool": _pool_data(pool)},
+    }
+    if start is not None:
+        training["set_out_from"] = {"name": start.name, "sha256": start.sha256}
+    pack.save_pack(
+        folder,
+        name=name,
+        system=settings.system,
+        net=system.generator_name,
+        generator=system.best("g_ab"),
+        network=system.generator_arguments,
+        sources=[pack.ANY_SOURCE],
+        mel=material.target.spec,
+        normaliser="envelope",
+        statistics={
+            "source.mean": statistics.source_mean,
+            "source.std": statistics.source_std,
+            "source.pitch": torch.tensor([statistics.source_log_f0]),
+            "target.mean": statistics.target_mean,
+            "target.std": statistics.target_std,
+            "target.pitch": torch.tensor([statistics.target_log_f0]),
+        },
+        card=_target_card(name, training, settings, start),
+        vocoder=settings.vocoder,
+        level_db=settings.corpus.level_db,
+        training=training,
+        licences=settings.licences,
+        consent=settings.consent,
+    )
+
+
 def _data(speaker: Speaker) -> dict[str, Any]:
     return {
         "utterances": len(speaker.utterances),
@@ -103,6 +159,68 @@ def _data(speaker: Speaker) -> dict[str, Any]:
         "held_out": len(speaker.held_out),
         "refused": len(speaker.refused),
     }
+
+
+def _pool_data(pool: Pool) -> dict[str, Any]:
+    return {
+        "speakers": len(pool.speakers),
+        "minutes": round(pool.minutes, 1),
+        "speakers_held_out": len(pool.strangers),
+    }
+
+
+def _target_card(
+    name: str, training: Mapping[str, Any], settings: TargetTrainingConfig, start: pack.Pack | None
+) -> str:
+    """The README of a voice for anyone's speech."""
+    own, pool = training["data"][name], training["data"]["pool"]
+    pairs = training["parallel_pairs"]
+    read = (
+        f"{pairs} readings of the target's sentences by others were used as aligned pairs.\n" if pairs else ""
+    )
+    begun = f"It set out from the voice {start.name} ({start.sha256[:12]}).\n" if start else ""
+    return f"""# {name}, from anyone
+
+Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {name}`.
+
+## Training
+- {name}: {own["utterances"]} utterances, {own["minutes"]} minutes to train on, {own["held_out"]} held out
+- pool: {pool["speakers"]} speakers, {pool["minutes"]} minutes to train on, {pool["speakers_held_out"]} held out
+
+{read}{begun}{_ended(training, settings)}
+
+## On held-out utterances of the pool, at this checkpoint
+`frechet` is in dB, lower is better; `drift` is the share of the source's course that was lost; `change` is how far
+the mel was moved from what matching averages and shifting the pitch would give; `score` chose the checkpoint.
+
+{_figures(training)}
+
+{_rights(settings)}"""
+
+
+def _ended(training: Mapping[str, Any], settings: VoiceTrainingConfig) -> str:
+    """How the training went, and its command."""
+    return f"""System `{settings.system}`, {training["steps"]} of {training["planned_steps"]} steps of
+{settings.trainer.batch}, {training["minutes"]} minutes, seed {training["seed"]}, {training["date"]},
+voicegan {training["voicegan"]}.
+
+Command:
+
+    {training["command"] or "(from Python)"}"""
+
+
+def _figures(training: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {key}: {value:g}" for key, value in training["validation"].items())
+
+
+def _rights(settings: VoiceTrainingConfig) -> str:
+    licences = "\n".join(f"- {line}" for line in settings.licences) or "- not stated"
+    return f"""## Licences of the recordings
+{licences}
+
+## Consent
+{settings.consent or "Not stated. Convert into a person's voice only with that person's consent."}
+"""
 
 
 def _card(names: tuple[str, str], target: int, training: Mapping[str, Any], settings: TrainingConfig) -> str:
@@ -114,8 +232,6 @@ def _card(names: tuple[str, str], target: int, training: Mapping[str, Any], sett
     )
     pairs = training["parallel_pairs"]
     how = f"{pairs} sentences read by both were used as aligned pairs." if pairs else "No pairs were used."
-    figures = "\n".join(f"- {key}: {value:g}" for key, value in training["validation"].items())
-    licences = "\n".join(f"- {line}" for line in settings.licences) or "- not stated"
     direction = "ab" if target == 1 else "ba"
     return f"""# {name}, from {source}
 
@@ -125,23 +241,12 @@ It knows one source, {source}; other speakers may come out less like {name} or l
 ## Training
 {data}
 
-{how} System `{settings.system}`, {training["steps"]} of {training["planned_steps"]} steps of
-{settings.trainer.batch}, {training["minutes"]} minutes, seed {training["seed"]}, {training["date"]},
-voicegan {training["voicegan"]}.
-
-Command:
-
-    {training["command"] or "(from Python)"}
+{how} {_ended(training, settings)}
 
 ## On the held-out utterances, at this checkpoint
 This voice is the direction `{direction}`. `mcd` and `frechet` are in dB, lower is better; `drift` is the share
 of the source's course that was lost; `change` is how far the mel was moved; `score` chose the checkpoint.
 
-{figures}
+{_figures(training)}
 
-## Licences of the recordings
-{licences}
-
-## Consent
-{settings.consent or "Not stated. Convert into a person's voice only with that person's consent."}
-"""
+{_rights(settings)}"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,13 @@ from ..config import Config
 from ..core import runs
 from ..core.random import derive
 from ..core.system import Progress, System
-from ..core.trainer import Outcome, Trainer, TrainerConfig
+from ..core.trainer import Outcome, Source, Trainer, TrainerConfig
 from ..errors import VoiceganError
 from . import release
 from .batches import TwoSpeakers
 from .check import FolderReport
 from .corpus import CorpusConfig, Speaker, load_speaker
-from .monitor import Monitor
+from .monitor import Monitor, both_ways
 from .parallel import Parallel, ParallelVerdict, align_speakers, shared_recordings
 from .systems import SYSTEMS
 from .systems.base import VoiceSystem
@@ -40,31 +40,37 @@ class SideConfig(Config):
     held_out: tuple[str, ...] | None = None  # those kept aside; by default a share chosen by name
 
 
-class TrainingConfig(Config):
-    """Everything that a voice training can be told."""
+class VoiceTrainingConfig(Config):
+    """What every voice training can be told."""
 
-    system: str = "light"
+    system: str
     model: dict[str, Any] = {}  # the system's own settings
     corpus: CorpusConfig = CorpusConfig()
     trainer: TrainerConfig = TrainerConfig()
-    a: SideConfig = SideConfig()
-    b: SideConfig = SideConfig()
-    parallel: Literal["auto", "on", "off"] = "auto"  # use pairs of the same sentence where there are any
     vocoder: str = vocoders.AUTO  # what the voices speak through: a name, or a path
     licences: tuple[str, ...] = ()  # of the recordings; written into the voices
     consent: str = ""  # a word on the speakers' consent; written into the voices
+
+    @pydantic.model_validator(mode="after")
+    def _vocoder_fits(self) -> VoiceTrainingConfig:
+        named = vocoders.resolve(self.vocoder, self.corpus.recipe().spec)
+        object.__setattr__(self, "vocoder", named)  # the whole is frozen; a path is to hold from any folder
+        return self
+
+
+class TrainingConfig(VoiceTrainingConfig):
+    """Everything that a training between two speakers can be told."""
+
+    system: str = "light"
+    a: SideConfig = SideConfig()
+    b: SideConfig = SideConfig()
+    parallel: Literal["auto", "on", "off"] = "auto"  # use pairs of the same sentence where there are any
 
     @pydantic.field_validator("system")
     @classmethod
     def _known_system(cls, name: str) -> str:
         SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
         return name
-
-    @pydantic.model_validator(mode="after")
-    def _vocoder_fits(self) -> TrainingConfig:
-        named = vocoders.resolve(self.vocoder, self.corpus.recipe().spec)
-        object.__setattr__(self, "vocoder", named)  # the whole is frozen; a path is to hold from any folder
-        return self
 
 
 def resolve(values: Mapping[str, Any], source: str = "") -> TrainingConfig:
@@ -146,11 +152,11 @@ class Places:
     voices: Path
 
     @classmethod
-    def of(cls, names: tuple[str, str], system: str, out: Path | None) -> Places:
+    def of(cls, names: tuple[str, ...], system: str, out: Path | None) -> Places:
         """Under ``out`` where one is given, else under the user's data folder."""
         if out is not None:
             return cls(out / "run", out)
-        return cls(storage.home() / "runs" / f"{names[0]}-{names[1]}-{system}", storage.home() / "voices")
+        return cls(storage.home() / "runs" / "-".join([*names, system]), storage.home() / "voices")
 
 
 def make_system(settings: TrainingConfig, mels: int) -> VoiceSystem:
@@ -161,8 +167,106 @@ def make_system(settings: TrainingConfig, mels: int) -> VoiceSystem:
     return system
 
 
-class Training:
-    """A voice training: made from its plan, begun or resumed, run to its end.
+class VoiceTraining:
+    """What voice trainings have in common: made from its plan, begun or resumed, run to its end.
+
+    Parameters
+    ----------
+    system : System
+        What is trained.
+    source : Source
+        Its batches.
+    monitor : Monitor
+        Judges it.
+    settings : VoiceTrainingConfig
+        What was resolved.
+    names : tuple of str
+        What the speakers, hence the voices, are called.
+    places : Places
+        Where everything goes.
+    command : str
+        The command line, for the voices' cards.
+    say : callable
+        Prints one line to the user.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        source: Source,
+        monitor: Monitor,
+        settings: VoiceTrainingConfig,
+        names: tuple[str, ...],
+        places: Places,
+        command: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self.system, self.monitor, self.settings = system, monitor, settings
+        self.names, self.places, self.command, self.say = names, places, command, say
+        self.trainer = Trainer(
+            system, source, settings.trainer, places.run, validate=monitor.validate, on_best=self._release
+        )
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where the recordings are."""
+        raise NotImplementedError
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """Hashes of what is used of each folder, in their order."""
+        raise NotImplementedError
+
+    def choose_steps(self, minutes: float) -> int:
+        """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
+        check = partial(self.monitor.validate, self.system, self.trainer.progress, rehearsal=True)
+        self.say(runs.choose_steps(minutes, self.trainer, check))
+        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
+        return self.trainer.config.steps
+
+    def save_plan(self) -> None:
+        """Write the plan, from which ``--resume`` continues."""
+        if runs.first_rank():
+            runs.save_plan(
+                self.places.run,
+                {
+                    "names": list(self.names),
+                    "folders": [str(folder.resolve()) for folder in self.folders],
+                    "recordings": self.fingerprints,
+                    "command": self.command,
+                    "settings": self.settings.model_dump(mode="json"),
+                },
+            )
+
+    def resume(self) -> bool:
+        """Take up the newest checkpoint; return whether there was one."""
+        found = self.trainer.resume()
+        self.monitor.recall(self.places.run / "metrics.jsonl", self.trainer.step)
+        return found
+
+    def run(self, *, quiet: bool = False) -> Outcome:
+        """Train to the end, releasing the voices whenever they are better than before."""
+        outcome = self.trainer.fit(quiet=quiet)
+        if runs.first_rank():
+            runs.draw_curves(self.places.run, " and ".join(self.names))
+        return outcome
+
+    def facts(self, values: Mapping[str, float]) -> dict[str, Any]:
+        """What a voice's card says of the run so far. values: of the last check."""
+        return {
+            "steps": self.trainer.step,
+            "planned_steps": self.settings.trainer.steps,
+            "minutes": round(self.trainer.seconds / 60, 1),
+            "command": self.command,
+            "validation": {name: round(value, 4) for name, value in values.items()},
+        }
+
+    def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
+        raise NotImplementedError
+
+
+class Training(VoiceTraining):
+    """A training between two speakers: two voices.
 
     Parameters
     ----------
@@ -190,54 +294,24 @@ class Training:
         command: str = "",
         say: Callable[[str], None] = log.info,
     ) -> None:
-        self.material, self.settings, self.names, self.places = material, settings, names, places
-        self.command = command
-        self.say = say if runs.first_rank() else lambda text: None
-        self.system = make_system(settings, material.a.spec.mels)
-        source = TwoSpeakers(material.a, material.b, self.system.crop_frames, material.parallel)
-        self.monitor = Monitor(material.a, material.b, material.parallel, names, places.run, self.say)
-        self.trainer = Trainer(
-            self.system,
-            source,
-            settings.trainer,
-            places.run,
-            validate=self.monitor.validate,
-            on_best=self._release,
-        )
+        self.material = material
+        say = say if runs.first_rank() else nobody
+        system = make_system(settings, material.a.spec.mels)
+        source = TwoSpeakers(material.a, material.b, system.crop_frames, material.parallel)
+        directions = both_ways(material.a, material.b, material.parallel, names)
+        monitor = Monitor(directions, places.run, say)
+        super().__init__(system, source, monitor, settings, names, places, command, say)
+        self.settings: TrainingConfig
+        self.system: VoiceSystem
+        self.names: tuple[str, str]
 
-    def choose_steps(self, minutes: float) -> int:
-        """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
-        check = partial(self.monitor.validate, self.system, self.trainer.progress, rehearsal=True)
-        self.say(runs.choose_steps(minutes, self.trainer, check))
-        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
-        return self.trainer.config.steps
+    @property
+    def folders(self) -> list[Path]:
+        return [speaker.folder for speaker in self.material.speakers]
 
-    def save_plan(self) -> None:
-        """Write the plan, from which ``--resume`` continues."""
-        if runs.first_rank():
-            runs.save_plan(
-                self.places.run,
-                {
-                    "names": list(self.names),
-                    "folders": [str(speaker.folder.resolve()) for speaker in self.material.speakers],
-                    "recordings": [fingerprint(speaker) for speaker in self.material.speakers],
-                    "command": self.command,
-                    "settings": self.settings.model_dump(mode="json"),
-                },
-            )
-
-    def resume(self) -> bool:
-        """Take up the newest checkpoint; return whether there was one."""
-        found = self.trainer.resume()
-        self.monitor.recall(self.places.run / "metrics.jsonl", self.trainer.step)
-        return found
-
-    def run(self, *, quiet: bool = False) -> Outcome:
-        """Train to the end, releasing both voices whenever they are better than before."""
-        outcome = self.trainer.fit(quiet=quiet)
-        if runs.first_rank():
-            runs.draw_curves(self.places.run, " and ".join(self.names))
-        return outcome
+    @property
+    def fingerprints(self) -> list[str]:
+        return [fingerprint(speaker) for speaker in self.material.speakers]
 
     def describe(self) -> list[str]:
         """Say in a few lines what is trained on what."""
@@ -273,14 +347,12 @@ class Training:
                 settings=self.settings,
                 names=self.names,
                 target=target,
-                facts={
-                    "steps": self.trainer.step,
-                    "planned_steps": self.settings.trainer.steps,
-                    "minutes": round(self.trainer.seconds / 60, 1),
-                    "command": self.command,
-                    "validation": {name: round(value, 4) for name, value in values.items()},
-                },
+                facts=self.facts(values),
             )
+
+
+def nobody(text: str) -> None:
+    """Say nothing: the first rank does."""
 
 
 def fingerprint(speaker: Speaker) -> str:
@@ -289,11 +361,11 @@ def fingerprint(speaker: Speaker) -> str:
     return storage.sha256(json.dumps(used).encode())
 
 
-def require_same(plan: Mapping[str, Any], material: Material) -> None:
+def require_same(plan: Mapping[str, Any], folders: Sequence[Path], prints: Sequence[str]) -> None:
     """Raise VoiceganError when a folder no longer holds the recordings that the run was begun with."""
-    for known, speaker in zip(plan.get("recordings", ()), material.speakers, strict=False):
-        if known != fingerprint(speaker):
+    for known, now, folder in zip(plan.get("recordings", ()), prints, folders, strict=False):
+        if known != now:
             raise VoiceganError(
-                f"the recordings in {speaker.folder} have changed since this run was begun",
+                f"the recordings in {folder} have changed since this run was begun",
                 "Restore them, or start anew with --force.",
             )

@@ -25,3 +25,13 @@ SYSTEMS = Registry(
         ),
     },
 )
+
+POOL_SYSTEMS = Registry(
+    "any-to-one system",
+    {
+        "any-to-one": (
+            "voicegan.voice.systems.any_to_one:AnyToOne",
+            "from anyone's speech to one target, with a pool of strangers; streams, trains on CPU cores",
+        ),
+    },
+)

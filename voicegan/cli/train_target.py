@@ -1,0 +1,92 @@
+"""`voicegan train --target`: one folder of recordings, and a pool of others, become a voice for anyone's speech."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import VoiceganError
+from . import training
+from .progress import counted
+
+
+def is_resumed(asked: training.Asked) -> bool:
+    """Whether a run of this kind lies where another is to be resumed."""
+    if not asked.resume or asked.out is None:
+        return False
+    from ..core import runs
+    from ..voice.systems import POOL_SYSTEMS
+    from ..voice.training import Places
+
+    run = Places.of(("", ""), "", asked.out).run
+    return (run / runs.PLAN).is_file() and runs.read_plan(run)["settings"].get("system") in POOL_SYSTEMS
+
+
+def train(
+    target: Path | None, pool: tuple[Path, ...], start: str | None, name: str | None, asked: training.Asked
+) -> None:
+    """Train one voice. See `voicegan.cli.train`."""
+    from .. import storage
+    from ..core import runs
+    from ..voice import release
+    from ..voice import target_training as t
+    from ..voice.pack import check_name
+    from ..voice.training import Places, require_same
+
+    plan: dict[str, Any] = {}
+    if asked.resume:
+        plan = runs.read_plan(_run(target, name, asked).run, "names", "recordings")
+        asked.require_same_system(plan)
+        if start is not None:
+            raise VoiceganError("a run that goes on has set out already", "Leave --from out.")
+        if name is not None and [name] != plan["names"]:
+            raise VoiceganError(f"the voice of this run is called {plan['names'][0]}", "Leave --names out.")
+        target = target or Path(plan["folders"][0])  # a folder may have moved
+        pool = pool or tuple(Path(folder) for folder in plan["folders"][1:])
+        called = plan["names"][0]
+    else:
+        if target is None:
+            raise click.UsageError("the target's folder is needed: --target DIR")
+        if not pool:
+            raise click.UsageError(
+                "others' speech is needed: --pool DIR, a folder of speakers' folders. "
+                "One to begin with: voicegan data fetch librispeech"
+            )
+        called = check_name(name or target.resolve().name)
+    settings = t.resolve(asked.settings(plan, start=start), str(asked.recipe or ""))
+    places = Places.of((called,), settings.system, asked.out)
+    asked.require_none_there(places.run, called)
+    if runs.first_rank():
+        runs.require_writable(places.run, places.voices)
+        release.require_free_folder(places.voices / called, places.run, called)
+
+    with counted("reading") as progress:
+        material = t.gather(target, pool, settings, progress=progress)
+    command = plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]])
+    run = t.TargetTraining(material, settings, called, places, command=command, say=training.say)
+    require_same(plan, run.folders, run.fingerprints)
+    if asked.minutes is not None and not asked.resume:
+        run.choose_steps(asked.minutes)
+    voice = places.voices / called
+    if asked.dry_run:
+        to = [f"run: {places.run}", f"voice: {voice}"]
+        training.foretell(run, to, run.settings.model_dump_json(indent=2))
+        return
+    if outcome := training.carry_out(run, asked):
+        spelled = called if places.voices == storage.home() / "voices" else shlex.quote(str(voice))
+        made = [f"voice {called} from anyone: {voice}"]
+        training.end(outcome, made, f"listen: voicegan convert RECORDING --to {spelled}")
+
+
+def _run(target: Path | None, name: str | None, asked: training.Asked) -> Any:
+    from ..voice.training import Places
+
+    if asked.out is not None:
+        return Places.of((), "", asked.out)
+    if target is None:
+        raise click.UsageError("--resume needs --out DIR, or the --target that the run was started with")
+    return Places.of((name or target.resolve().name,), asked.system or "any-to-one", None)
