@@ -198,7 +198,7 @@ def test_figures_stand_beside_real_and_untrained(home: Path, tmp_path: Path) -> 
     result = json.loads((tmp_path / "f.json").read_text())
     figures = {figure["name"]: figure for figure in result["figures"]}
     assert {"frechet", "precision", "recall", "classes"} <= set(figures)
-    assert figures["frechet"]["best"] < figures["frechet"]["value"] and figures["precision"]["best"] > 0.5
+    assert figures["frechet"]["real"] < figures["frechet"]["value"] and figures["precision"]["real"] > 0.5
     assert (
         result["judge"]["name"] == "digits" and result["samples"] == 100 and result["model"]["name"] == "tiny"
     )

@@ -40,7 +40,7 @@ def evaluate(
     seed: int,
     json_path: Path | None,
 ) -> None:
-    """Judge MODEL on data kept aside, each figure beside what real data and an untrained model reach.
+    """Judge MODEL on data kept aside, each figure beside what real data and what takes no learning reach.
 
     Samples: the Fréchet distance, precision and recall in the features of the data's judge, the classes that appear,
     and whether a model that knows classes makes the ones that are asked for. Further: the accuracy of a classifier, the
@@ -102,9 +102,9 @@ def _judge(wanted: str, material: Material) -> Judge | None:
 
 
 def _table(result: dict[str, Any]) -> str:
-    rows = [("", "value", "best", "worst", "best and worst are of")]
+    rows = [("", "value", "real", "naive", "real and naive are of")]
     for figure in result["figures"]:
-        values = (figure["value"], figure["best"], figure["worst"])
+        values = (figure["value"], figure["real"], figure["naive"])
         shown = ["-" if value is None else f"{value:.3f}" for value in values]
         rows.append((figure["name"], *shown, figure["note"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

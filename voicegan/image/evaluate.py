@@ -34,18 +34,18 @@ class Figure:
     ----------
     name, value
         What it is called, and what it is.
-    best : float or None
-        What real data reach (of a distance: the floor).
-    worst : float or None
-        What an untrained system, or doing nothing, reaches.
+    real : float or None
+        What other real data reach; of a distance, its floor.
+    naive : float or None
+        What takes no learning: an untrained system, the mean picture, chance.
     note : str
         What both are, in a few words.
     """
 
     name: str
     value: float
-    best: float | None = None
-    worst: float | None = None
+    real: float | None = None
+    naive: float | None = None
     note: str = ""
 
 
@@ -78,7 +78,7 @@ def evaluate(
     Returns
     -------
     dict
-        Plain values: ``figures``, a list of name, value, best, worst and note, and how they came about.
+        Plain values: ``figures``, a list of name, value, real, naive and note, and how they came about.
 
     Raises
     ------
@@ -135,8 +135,8 @@ def _samples(
         raise VoiceganError(f"{min(count, len(real))} pictures are too few to be compared", "Give more.")
     floor = metrics.frechet_distance(real, others[:count])
     precision, recall = metrics.precision_recall(real, features)
-    best = metrics.precision_recall(real, others[: len(features)])
-    worst = metrics.precision_recall(real, raw)
+    among_real = metrics.precision_recall(real, others[: len(features)])
+    naive = metrics.precision_recall(real, raw)
     note = "other real pictures, an untrained system"
     found, _ = metrics.class_coverage(logits, at_least=max(1, count // 100))
     figures = [
@@ -147,8 +147,8 @@ def _samples(
             metrics.frechet_distance(real, raw),
             note,
         ),
-        Figure("precision", precision, best[0], worst[0], note),
-        Figure("recall", recall, best[1], worst[1], note),
+        Figure("precision", precision, among_real[0], naive[0], note),
+        Figure("recall", recall, among_real[1], naive[1], note),
         Figure(
             "classes", float(found), float(len(judge.classes)), 1.0, "classes with a hundredth of the samples"
         ),
@@ -250,8 +250,8 @@ def _translations(
 
 
 def _class_kept(name: str, judge: Judge, labels: Tensor, made: Tensor, real: Tensor) -> Figure:
-    kept, best = (metrics.label_accuracy(judge(images)[1], labels) for images in (made, real))
-    return Figure(name, kept, best, 0.1, "the judge on real ones, chance")
+    kept, at_most = (metrics.label_accuracy(judge(images)[1], labels) for images in (made, real))
+    return Figure(name, kept, at_most, 0.1, "the judge on real ones, chance")
 
 
 def _in_parts(ability: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
