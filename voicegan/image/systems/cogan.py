@@ -31,7 +31,7 @@ class CoGANConfig(Config):
     lr_g: float = pydantic.Field(2e-4, gt=0)
     lr_d: float = pydantic.Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
-    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples; None: not kept
+    half_life: float | None = pydantic.Field(10_000, gt=0)  # of averaged generators, in samples
 
 
 class CoGAN(ImageSystem):

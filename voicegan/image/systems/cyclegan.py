@@ -41,7 +41,7 @@ class CycleGANConfig(Config):
     lr_d: float = pydantic.Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
     decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
-    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples; None: not kept
+    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples
 
 
 class CycleGAN(TranslatingSystem):

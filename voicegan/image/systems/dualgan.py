@@ -38,7 +38,7 @@ class DualGANConfig(Config):
     lr_g: float = pydantic.Field(5e-5, gt=0)
     lr_d: float = pydantic.Field(5e-5, gt=0)
     betas: tuple[float, float] = (0.0, 0.0)  # RMSProp has none
-    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples; None: not kept
+    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples
 
 
 class DualGAN(TranslatingSystem):

@@ -27,7 +27,7 @@ class EncodingConfig(Config):
     width: int = pydantic.Field(32, ge=1)  # hidden units (mlp), or channels at the finest size (dcgan)
     lr: float = pydantic.Field(1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)
-    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged networks, in samples; None: not kept
+    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged networks, in samples
 
 
 class EncodingSystem(ImageSystem):

@@ -37,9 +37,7 @@ class Pix2PixConfig(Config):
     lr_g: float = pydantic.Field(2e-4, gt=0)
     lr_d: float = pydantic.Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
-    half_life: float | None = pydantic.Field(
-        None, gt=0
-    )  # of an averaged generator, in samples; None: not kept
+    half_life: float | None = pydantic.Field(None, gt=0)  # of an averaged generator, in samples
 
 
 class Pix2Pix(ImageSystem):
