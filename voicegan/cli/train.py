@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--a", "folder_a", type=training.FOLDER, help="Folder of recordings of the first speaker.")
 @click.option("--b", "folder_b", type=training.FOLDER, help="Folder of recordings of the second speaker.")
-@click.option(
-    "--target", type=training.FOLDER, help="Folder of one speaker: a voice for anyone's speech (with --pool)."
-)
+@click.option("--target", type=training.FOLDER, help="Folder of one speaker: a voice for anyone's speech.")
 @click.option(
     "--pool",
     type=training.FOLDER,
     multiple=True,
-    help="With --target: folders of other speakers; repeatable.",
+    help="With --target: a folder of other speakers' folders; repeatable.",
 )
 @click.option(
     "--from",

@@ -51,11 +51,6 @@ def train(
     else:
         if target is None:
             raise click.UsageError("the target's folder is needed: --target DIR")
-        if not pool:
-            raise click.UsageError(
-                "others' speech is needed: --pool DIR, a folder of speakers' folders. "
-                "One to begin with: voicegan data fetch librispeech"
-            )
         called = check_name(name or target.resolve().name)
     settings = t.resolve(asked.settings(plan, start=start), str(asked.recipe or ""))
     places = Places.of((called,), settings.system, asked.out)

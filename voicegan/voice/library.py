@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import storage
 from ..errors import VoiceganError
 from ..packs import read_all
-from .pack import KIND, Pack, load_pack
+from .pack import ANY_SOURCE, KIND, Pack, load_pack
 
 _BUNDLED = Path(__file__).resolve().parent.parent / "voices"
 
@@ -34,8 +34,9 @@ def installed() -> tuple[list[Pack], dict[Path, VoiceganError]]:
 def find_pack(name: str | Path, source: str | None = None) -> Pack:
     """The voice with this name (of the target, or of the folder) or at this path.
 
-    `source` picks among voices that share a target. Raises VoiceganError for an unknown name (the near ones and
-    what is installed are listed), an ambiguous one (the choices are listed) and a source that the voice lacks.
+    `source` picks among voices that share a target; without one, the voice for any source is meant. Raises
+    VoiceganError for an unknown name (the near ones and what is installed are listed), an ambiguous one (the choices
+    are listed) and a source that the voice lacks.
     """
     if (folder := KIND.folder_at(name)) is not None:
         return _with_source([load_pack(folder)], str(name), source)
@@ -59,6 +60,8 @@ def _with_source(packs: list[Pack], name: str, source: str | None) -> Pack:
         matching = [
             pack for pack in matching if source in pack.sources
         ]  # made for it, rather than for anybody
+    elif source is None and len(anyone := [pack for pack in packs if ANY_SOURCE in pack.sources]) == 1:
+        matching = anyone  # whoever says no source gets the voice that needs none
     known = ", ".join(sorted({origin for pack in packs for origin in pack.sources}))
     if not matching:
         raise VoiceganError(f"the voice {name} was not trained to convert {source}", f"It has: {known}.")

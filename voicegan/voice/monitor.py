@@ -83,7 +83,9 @@ class Monitor:
 
         source, target = direction.pictured()
         rows = [("source", source), ("converted", converted), ("target", target)]
-        mel_picture(rows, self.folder / "samples" / f"to-{direction.towards}-{step:07d}.png")
+        several = sum(other.towards == direction.towards for other in self.directions) > 1
+        whom = f"{direction.towards}-{direction.label}" if several else direction.towards
+        mel_picture(rows, self.folder / "samples" / f"to-{whom}-{step:07d}.png")
 
     def _warn(self, values: Mapping[str, float], progress: Progress) -> None:
         if progress.fraction >= 0.25:

@@ -22,6 +22,7 @@ from .source_picture import held, moved, picture, speech_frames, throat
 PRIOR_S = 1.0  # how much speech the pool's mean weighs against what is heard of a speaker
 _HEARD_S = 8.0  # most speech before a crop by which a speaker is known in training, ...
 _AHEAD_S = 2.0  # ... and after it
+_MOST_OF_ONE_S = 30.0  # of one speaker of the pool counts, however much there is
 _PITCH_ERROR = 0.03  # deviation, in nepers, of a speaker's mean pitch as far as a moment's speech tells it
 _PAUSE_DEPTH = 5.0  # nepers under a speaker's loud frames
 _UNKNOWN_LOG_F0 = math.log(150.0)
@@ -94,12 +95,12 @@ class SpeechTape:
     """
 
     def __init__(self, speakers: Sequence[Sequence[Utterance]], source_filter: SourceFilter) -> None:
-        self.envelope = torch.cat(
-            [envelope_of(u.mel, u.f0, source_filter) for utterances in speakers for u in utterances], dim=1
-        )
-        self.f0 = np.concatenate([u.f0 for utterances in speakers for u in utterances])
+        said = [u for utterances in speakers for u in utterances]
+        nothing = torch.zeros(source_filter.spec.mels, 0)
+        self.envelope = torch.cat([nothing, *(envelope_of(u.mel, u.f0, source_filter) for u in said)], dim=1)
+        self.f0 = np.concatenate([np.zeros(0, np.float32), *(u.f0 for u in said)])
         lengths = [sum(u.frames for u in utterances) for utterances in speakers]
-        self.ends = np.cumsum(lengths)
+        self.ends = np.cumsum(lengths, dtype=np.int64)
         self.begins = self.ends - np.array(lengths)
 
     def finish(self, mean: Tensor, std: Tensor, otherwise: float) -> None:
@@ -120,9 +121,11 @@ class SpeechTape:
             self.held_hz[begin:end] = torch.from_numpy(kept)
         self.voiced = torch.from_numpy((self.f0 > 0).astype(np.float32))
 
-    def starts(self, frames: int) -> Tensor:
-        """Where crops of so many frames may begin: within one speaker."""
+    def starts(self, frames: int, most: int | None = None) -> Tensor:
+        """Where crops of so many frames may begin: within one speaker, at so many places of each at most."""
         spans = [np.arange(b, e - frames + 1) for b, e in zip(self.begins, self.ends, strict=True)]
+        if most is not None:  # evenly over what there is of the speaker
+            spans = [s[np.arange(min(len(s), most)) * len(s) // min(len(s), most)] for s in spans]
         return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *spans]))
 
     def mean_around(self, starts: Tensor, frames: int, past: Tensor, future: Tensor, prior: Tensor,
@@ -177,12 +180,32 @@ class TargetAndPool:
     - ``own``, a picture of the target's own speech in disguise, and ``own_target``, that speech;
     - ``read``, a picture of somebody who reads the target's sentences, in the target's own pitch, with
       ``read_target`` and ``read_weight``, aligned to it; only where the pool has such readers;
-    - ``pool``, a picture of anybody in the pool, the pitch moved into the target's range;
-    - ``b``, the target's speech at another moment, ``b_envelope``, its envelope as in a picture, and ``b_more``,
-      the picture's other channels.
+    - ``b``, the target's speech at another moment;
+    - ``pool``, a picture of anybody in the pool, the pitch moved into the target's range, and of ``b`` also
+      ``b_envelope``, its envelope as in a picture, and ``b_more``, the picture's other channels; only with a pool.
+
+    Parameters
+    ----------
+    target : Speaker
+        The target.
+    pool : Pool
+        The pool; may be empty.
+    frames : int
+        Length of the crops.
+    disguise : Disguise
+        How far pictures are moved away from who speaks.
+    source : tuple, optional
+        Mean and deviation (M,) of the envelopes of an earlier pool, and its mean log-pitch: for an empty one.
     """
 
-    def __init__(self, target: Speaker, pool: Pool, frames: int, disguise: Disguise) -> None:
+    def __init__(
+        self,
+        target: Speaker,
+        pool: Pool,
+        frames: int,
+        disguise: Disguise,
+        source: tuple[Tensor, Tensor, float] | None = None,
+    ) -> None:
         self.frames, self.disguise = frames, disguise
         self.spec: MelSpec = target.spec
         self.frames_per_s = self.spec.sample_rate_hz / self.spec.hop
@@ -192,11 +215,16 @@ class TargetAndPool:
         self.own = SpeechTape([_repeated(target.utterances, frames)], self.filter)
         mels = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)
         self.target = torch.from_numpy(normalised(target, mels).astype(np.float32))
-        self.statistics = s = statistics(target, self.pool, self.own, self.target, self.filter)
+        source = of_pool(self.pool) if long_enough or source is None else source
+        self.statistics = s = statistics(target, source, self.own, self.target, self.filter)
         for tape in (self.pool, self.own):
             tape.finish(s.source_mean, s.source_std, s.source_log_f0)
         self.readers, self.read = self._readings(target, pool)
-        self._starts = {"own": self.own.starts(frames), "pool": self.pool.starts(frames)}
+        # Whoever has much in the pool is no more of a stranger than who has little.
+        most = round(_MOST_OF_ONE_S * self.frames_per_s)
+        self._starts = {"own": self.own.starts(frames)}
+        if long_enough:
+            self._starts["pool"] = self.pool.starts(frames, most)
         if self.readers is not None:
             self._starts["read"] = self.readers.starts(frames)
         self._cosines = torch.cos(
@@ -216,19 +244,34 @@ class TargetAndPool:
             made["read"] = self._picture(draws, "read", self.readers, read, self._pitch(self.read, read))
             made["read_target"] = _cut(self.read.mel, read, self.frames)
             made["read_weight"] = _cut(self.read.weight, read, self.frames)
+        other = self._start(draws, "own", name="b")
+        made["b"] = _cut(self.target, other, self.frames)
+        if "pool" in self._starts:
+            made |= self._of_pool(draws, other)
+        return made
+
+    def _of_pool(self, draws: Draws, other: Tensor) -> dict[str, Tensor]:
+        """A stranger's picture, and the target's at another moment in parts."""
         pool = self._start(draws, "pool")
         s = self.statistics
         known = self.pool.log_f0_at(pool) + _PITCH_ERROR * draws.normal("pool pitch", 1)
         into_range = self._pitch(self.pool, pool, s.target_log_f0 - known)
-        made["pool"] = self._picture(draws, "pool", self.pool, pool, into_range)
-        other = self._start(draws, "own", name="b")
         envelope = _cut(self.own.envelope, other, self.frames) - s.target_envelope[:, None]
         envelope = envelope / s.source_std[:, None]
         hz, voiced = self._pitch(self.own, other)
         whole = picture(envelope, hz, voiced, s.target_log_f0, self.filter)
-        made["b"] = _cut(self.target, other, self.frames)
-        made["b_envelope"], made["b_more"] = whole[:, : self.spec.mels], whole[:, self.spec.mels :]
-        return made
+        return {
+            "pool": self._picture(draws, "pool", self.pool, pool, into_range),
+            "b_envelope": whole[:, : self.spec.mels],
+            "b_more": whole[:, self.spec.mels :],
+        }
+
+    def disguised(self, mel: np.ndarray, place: int) -> np.ndarray:
+        """A log-mel (M, F) under a disguise that depends on `place` alone, as it may meet a generator: (M, F)."""
+        draws = Draws(0, 0, 0, range(place, place + 1))
+        stretch = torch.exp(self.disguise.warp * (2 * draws.uniform("disguise", 1) - 1))
+        tensor = torch.from_numpy(np.ascontiguousarray(mel, np.float32))[None]
+        return self.filter.stretched(tensor, stretch.expand(-1, mel.shape[1]))[0].numpy()
 
     def _start(self, draws: Draws, tape: str, name: str = "") -> Tensor:
         starts = self._starts[tape]
@@ -311,10 +354,8 @@ class _Readings:
     voiced: Tensor  # (F,)
 
 
-def statistics(
-    target: Speaker, pool: SpeechTape, own: SpeechTape, mel: Tensor, filter_: SourceFilter
-) -> Statistics:
-    """Take the statistics of the material. mel: the target's normalised log-mel (M, F), frame for frame own's."""
+def of_pool(pool: SpeechTape) -> tuple[Tensor, Tensor, float]:
+    """Mean over speakers and deviation within a speaker (M,) of a pool's envelopes, and its mean log-pitch."""
     means, variances, pitches = [], [], []
     for begin, end in zip(pool.begins, pool.ends, strict=True):
         said = pool.envelope[:, begin:end]
@@ -324,6 +365,21 @@ def statistics(
         track = pool.f0[begin:end]
         if (track > 0).any():
             pitches.append(float(np.log(track[track > 0]).mean()))
+    return (
+        torch.stack(means).mean(dim=0),
+        torch.stack(variances).mean(dim=0).sqrt().clamp(min=1e-2),
+        float(np.mean(pitches)) if pitches else _UNKNOWN_LOG_F0,
+    )
+
+
+def statistics(
+    target: Speaker,
+    source: tuple[Tensor, Tensor, float],
+    own: SpeechTape,
+    mel: Tensor,
+    filter_: SourceFilter,
+) -> Statistics:
+    """Take the statistics. source: `of_pool`'s. mel: the target's, normalised, frame by frame own's."""
     own_track = own.f0[own.f0 > 0]
     target_log_f0 = float(np.log(own_track).mean()) if len(own_track) else _UNKNOWN_LOG_F0
     mean, std = torch.from_numpy(target.mean), torch.from_numpy(target.std)
@@ -333,9 +389,9 @@ def statistics(
     shown = (mel * std[:, None] + mean[:, None] - own.envelope)[:, voiced]
     strength = (shown * ripple).sum(dim=1) / ((ripple**2).sum(dim=1) + 1e-3)
     return Statistics(
-        source_mean=torch.stack(means).mean(dim=0),
-        source_std=torch.stack(variances).mean(dim=0).sqrt().clamp(min=1e-2),
-        source_log_f0=float(np.mean(pitches)) if pitches else _UNKNOWN_LOG_F0,
+        source_mean=source[0],
+        source_std=source[1],
+        source_log_f0=source[2],
         target_mean=mean,
         target_std=std,
         target_log_f0=target_log_f0,

@@ -190,8 +190,11 @@ Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {nam
 {read}{begun}{_ended(training, settings)}
 
 ## On held-out utterances of the pool, at this checkpoint
-`frechet` is in dB, lower is better; `drift` is the share of the source's course that was lost; `change` is how far
-the mel was moved from what matching averages and shifting the pitch would give; `score` chose the checkpoint.
+`strangers`: speakers of whom nothing trained; `readers`: held-out sentences that the pool and the target both read;
+`disguised`: the target's own held-out speech, its formants moved. `mcd` and `frechet` are in dB, lower is better;
+`drift` is the share of the source's course that was lost; `change` is how far the mel was moved from what matching
+averages and shifting the pitch would give; `score`, half of mcd plus five dB times the strangers' drift, chose the
+checkpoint.
 
 {_figures(training)}
 

@@ -57,6 +57,8 @@ class AnyToOneConfig(Config):
 class AnyToOne(System):
     """The any-to-one system. Its batches are those of :class:`voicegan.voice.pool_batches.TargetAndPool`.
 
+    Without a pool only the target's own speech in disguise trains: for a voice that sets out from another.
+
     Parameters
     ----------
     spec : MelSpec
@@ -123,42 +125,46 @@ class AnyToOne(System):
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """Adversarial and cycle-consistency losses (Zhu et al. 2017, eqs. 1-2), and the aligned sources'."""
         c = self.config
-        pool = batch["pool"][:, : self.mels]
-        style = _style(pool)
-        # Somebody else of the pool lends the target a style.
-        fake_a = self.g_ba(batch["b_envelope"], style.roll(1, dims=0)).float()
-        disguised = torch.cat([fake_a, batch["b_more"]], dim=1)
         sources = {name: batch[name] for name in ("own", "read", "pool") if name in batch}
-        made = self.g_ab(torch.cat([*sources.values(), disguised])).chunk(len(sources) + 1)
-        fakes, cycle_b = dict(zip(sources, made, strict=False)), made[-1]
-        cycle_a = self.g_ba(self._envelope(fakes["pool"], batch["pool"]), style)
-        fake_b = torch.cat(list(fakes.values()))
-        scratch.update(fake_a=fake_a, fake_b=fake_b)
+        terms: dict[str, Tensor] = {}
+        if "pool" in batch:
+            pool = batch["pool"][:, : self.mels]
+            style = _style(pool)
+            # Somebody else of the pool lends the target a style.
+            fake_a = self.g_ba(batch["b_envelope"], style.roll(1, dims=0)).float()
+            sources["back"] = torch.cat([fake_a, batch["b_more"]], dim=1)
+        made = self.g_ab(torch.cat([*sources.values()])).chunk(len(sources))  # in one pass
+        fakes = dict(zip(sources, made, strict=True))
+        if "pool" in batch:
+            cycle_a = self.g_ba(self._envelope(fakes["pool"], batch["pool"]), style)
+            terms["cycle"] = c.cycle * distance(cycle_a, pool)
+            terms["cycle_back"] = c.cycle_back * distance(fakes.pop("back"), batch["b"])
+            terms["adversarial_back"] = c.adversarial_back * self.objective.g(self.d_a(fake_a))
+            scratch["fake_a"] = fake_a
+        scratch["fake_b"] = fake_b = torch.cat([*fakes.values()])
 
-        judged_a, judged_b = self.d_a(fake_a), self.d_b(fake_b)
-        terms = {
-            "adversarial": c.adversarial * self.objective.g(judged_b)
-            + c.adversarial_back * self.objective.g(judged_a),
-            "own": c.own * distance(fakes["own"], batch["own_target"]),
-            "cycle": c.cycle * distance(cycle_a, pool),
-            "cycle_back": c.cycle_back * distance(cycle_b, batch["b"]),
-        }
-        wanted = [batch["own_target"]]
+        judged = self.d_b(fake_b)
+        terms["adversarial"] = c.adversarial * self.objective.g(judged)
+        terms["own"] = c.own * distance(fakes["own"], batch["own_target"])
+        aligned = [batch["own_target"]]
         if "read" in batch:
             terms["read"] = c.read * supervised(fakes["read"], batch["read_target"], batch["read_weight"])
-            wanted.append(batch["read_target"])
+            aligned.append(batch["read_target"])
         if c.matching > 0:
-            aligned = torch.cat(wanted)
+            wanted = torch.cat(aligned)
             with torch.no_grad():
-                real = self.d_b(aligned)
-            terms["matching"] = c.matching * feature_matching(real, judged_b.rows(slice(0, len(aligned))))
+                real = self.d_b(wanted)
+            terms["matching"] = c.matching * feature_matching(real, judged.rows(slice(0, len(wanted))))
         return terms
 
     def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """Tell real from generated (Zhu et al. 2017, eq. 1), on the fakes of the generators' phase."""
-        real_a, fake_a = judge(self.d_a, batch["pool"][:, : self.mels], scratch["fake_a"])
         real_b, fake_b = judge(self.d_b, torch.cat([batch["b"], batch["own_target"]]), scratch["fake_b"])
-        return {"a": self.objective.d(real_a, fake_a), "b": self.objective.d(real_b, fake_b)}
+        terms = {"b": self.objective.d(real_b, fake_b)}
+        if "pool" in batch:
+            real_a, fake_a = judge(self.d_a, batch["pool"][:, : self.mels], scratch["fake_a"])
+            terms["a"] = self.objective.d(real_a, fake_a)
+        return terms
 
     def _envelope(self, made: Tensor, picture: Tensor) -> Tensor:
         """What the generator made ``(B, M, F)`` as an envelope such as the pool's; the pitch is the picture's."""
