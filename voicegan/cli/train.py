@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,16 +91,10 @@ def _between(folder_a: Path | None, folder_b: Path | None, names: str | None, as
 
     with counted("reading") as progress:
         material = t.gather(folder_a, folder_b, settings, progress=progress)
-    command = plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]])
+    command = plan.get("command") or training.command_line()
     run = t.Training(material, settings, called, places, command=command, say=training.say)
     t.require_same(plan, run.folders, run.fingerprints)
-    if asked.minutes is not None and not asked.resume:
-        run.choose_steps(asked.minutes)
-    if asked.dry_run:
-        to = [f"run: {places.run}", f"voices: {places.voices}"]
-        training.foretell(run, to, run.settings.model_dump_json(indent=2))
-        return
-    if outcome := training.carry_out(run, asked):
+    if outcome := training.go(run, asked, [f"voices: {places.voices}"]):
         made = []
         for target in (1, 0):
             voice = release.folder_of(places.voices, called, target)

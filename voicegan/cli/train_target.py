@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +60,11 @@ def train(
 
     with counted("reading") as progress:
         material = t.gather(target, pool, settings, progress=progress)
-    command = plan.get("command") or shlex.join(["voicegan", *sys.argv[1:]])
+    command = plan.get("command") or training.command_line()
     run = t.TargetTraining(material, settings, called, places, command=command, say=training.say)
     require_same(plan, run.folders, run.fingerprints)
-    if asked.minutes is not None and not asked.resume:
-        run.choose_steps(asked.minutes)
     voice = places.voices / called
-    if asked.dry_run:
-        to = [f"run: {places.run}", f"voice: {voice}"]
-        training.foretell(run, to, run.settings.model_dump_json(indent=2))
-        return
-    if outcome := training.carry_out(run, asked):
+    if outcome := training.go(run, asked, [f"voice: {voice}"]):
         spelled = called if places.voices == storage.home() / "voices" else shlex.quote(str(voice))
         made = [f"voice {called} from anyone: {voice}"]
         training.end(outcome, made, f"listen: voicegan convert RECORDING --to {spelled}")

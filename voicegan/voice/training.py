@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ from ..config import Config
 from ..core import runs
 from ..core.random import derive
 from ..core.system import Progress, System
-from ..core.trainer import Outcome, Source, Trainer, TrainerConfig
+from ..core.trainer import Source, Trainer, TrainerConfig
 from ..errors import VoiceganError
 from . import release
 from .batches import TwoSpeakers
@@ -167,7 +166,7 @@ def make_system(settings: TrainingConfig, mels: int) -> VoiceSystem:
     return system
 
 
-class VoiceTraining:
+class VoiceTraining(runs.Run):
     """What voice trainings have in common: made from its plan, begun or resumed, run to its end.
 
     Parameters
@@ -203,6 +202,7 @@ class VoiceTraining:
     ) -> None:
         self.system, self.monitor, self.settings = system, monitor, settings
         self.names, self.places, self.command, self.say = names, places, command, say
+        self.title = " and ".join(names)
         self.trainer = Trainer(
             system, source, settings.trainer, places.run, validate=monitor.validate, on_best=self._release
         )
@@ -217,39 +217,24 @@ class VoiceTraining:
         """Hashes of what is used of each folder, in their order."""
         raise NotImplementedError
 
-    def choose_steps(self, minutes: float) -> int:
-        """Turn minutes into steps, by measuring what a step and a check take here; saved with the plan."""
-        check = partial(self.monitor.validate, self.system, self.trainer.progress, rehearsal=True)
-        self.say(runs.choose_steps(minutes, self.trainer, check))
-        self.settings = self.settings.model_copy(update={"trainer": self.trainer.config})
-        return self.trainer.config.steps
+    def rehearse(self) -> object:
+        """Do what a check does, and leave no trace."""
+        return self.monitor.validate(self.system, self.trainer.progress, rehearsal=True)
 
-    def save_plan(self) -> None:
-        """Write the plan, from which ``--resume`` continues."""
-        if runs.first_rank():
-            runs.save_plan(
-                self.places.run,
-                {
-                    "names": list(self.names),
-                    "folders": [str(folder.resolve()) for folder in self.folders],
-                    "recordings": self.fingerprints,
-                    "command": self.command,
-                    "settings": self.settings.model_dump(mode="json"),
-                },
-            )
+    def plan(self) -> dict[str, Any]:
+        """What the run was started with, besides its settings."""
+        return {
+            "names": list(self.names),
+            "folders": [str(folder.resolve()) for folder in self.folders],
+            "recordings": self.fingerprints,
+            "command": self.command,
+        }
 
     def resume(self) -> bool:
         """Take up the newest checkpoint; return whether there was one."""
-        found = self.trainer.resume()
+        found = super().resume()
         self.monitor.recall(self.places.run / "metrics.jsonl", self.trainer.step)
         return found
-
-    def run(self, *, quiet: bool = False) -> Outcome:
-        """Train to the end, releasing the voices whenever they are better than before."""
-        outcome = self.trainer.fit(quiet=quiet)
-        if runs.first_rank():
-            runs.draw_curves(self.places.run, " and ".join(self.names))
-        return outcome
 
     def facts(self, values: Mapping[str, float]) -> dict[str, Any]:
         """What a voice's card says of the run so far. values: of the last check."""
