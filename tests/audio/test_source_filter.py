@@ -129,3 +129,72 @@ def test_a_comb_has_its_teeth_at_the_harmonics() -> None:
     for comb, step in zip(combs, (8, 16), strict=True):
         np.testing.assert_allclose(comb[step::step], 1.0)
         assert comb[step // 2 :: step].max() == 0
+
+
+# Stretched ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_stretching_by_one_changes_nothing(name: str) -> None:
+    spec = PRESETS[name]
+    bands = torch.randn(2, spec.mels, 7)
+    torch.testing.assert_close(SourceFilter(spec).stretched(bands, torch.ones(2, 7)), bands)
+
+
+@pytest.mark.parametrize("factor", [0.7, 0.85, 1.0, 1.15, 1.3])
+@pytest.mark.parametrize("peak_hz", [500.0, 1200.0, 2500.0])
+def test_a_peak_moves_to_the_factor_times_its_frequency(factor: float, peak_hz: float) -> None:
+    parts = SourceFilter(SPEC)
+    bands = -(((parts.bands_hz / peak_hz).log() / 0.15) ** 2)[None, :, None]
+    made = parts.stretched(bands, torch.full((1, 1), factor))[0, :, 0]
+    expected = -(((parts.bands_hz / (factor * peak_hz)).log() / 0.15) ** 2)
+    near = expected > -1
+    torch.testing.assert_close(made[near], expected[near], atol=0.1, rtol=0)
+
+
+def test_stretching_there_and_back_gives_what_was_there() -> None:
+    parts = SourceFilter(SPEC)
+    bands = torch.nn.functional.interpolate(torch.randn(1, 3, 8), 80, mode="linear").transpose(1, 2)
+    factors = torch.full((1, 3), 1.2)
+    back = parts.stretched(parts.stretched(bands, factors), 1 / factors)
+    inside = (parts.bands_hz > 300) & (parts.bands_hz < 6000)  # what was moved out at the top is lost
+    assert (back - bands)[:, inside].abs().max() < 0.15 * bands.abs().max()
+
+
+def test_what_comes_from_outside_has_the_edges_value() -> None:
+    parts = SourceFilter(SPEC)
+    bands = torch.arange(80.0)[None, :, None].expand(1, 80, 2)
+    made = parts.stretched(bands, torch.tensor([[0.5, 2.0]]))[0]
+    assert made[-1, 0] == 79.0 and made[0, 1] == 0.0
+    assert (made.diff(dim=0) >= 0).all() and made.min() >= 0 and made.max() <= 79
+
+
+def test_every_frame_is_stretched_by_itself() -> None:
+    parts = SourceFilter(SPEC)
+    bands, factors = torch.randn(3, 80, 20), torch.rand(3, 20) * 0.6 + 0.7
+    whole = parts.stretched(bands, factors)
+    for row, first, last in ((0, 0, 1), (1, 5, 12), (2, 19, 20)):
+        alone = parts.stretched(bands[row : row + 1, :, first:last], factors[row : row + 1, first:last])
+        assert torch.equal(alone[0], whole[row, :, first:last])
+
+
+def test_bands_that_hear_nothing_are_stretched_too() -> None:
+    spec = MelSpec(16000, 512, 512, 128, 256, 0.0, 8000.0)
+    parts = SourceFilter(spec)
+    bands = torch.randn(1, 256, 3)
+    assert parts.stretched(bands, torch.tensor([[0.8, 1.0, 1.2]])).isfinite().all()
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "energies"])
+def test_gradients_are_numbers_at_the_mels_floor(name: str) -> None:
+    """A generator may ask for silence: there the power is zero, and a root has no gradient."""
+    spec = replace(SPEC, power=2.0) if name == "energies" else PRESETS[name]
+    parts = SourceFilter(spec)
+    mel = torch.full((1, spec.mels, 4), spec.floor)
+    mel[:, :, 2:] = -200.0
+    mel[:, spec.mels // 2 :, 1] = spec.floor + 4
+    mel.requires_grad_()
+    envelope = parts.envelope(mel, torch.tensor([[0.0, 120.0, 90.0, 400.0]]))
+    assert envelope.isfinite().all()
+    parts.stretched(envelope, torch.full((1, 4), 1.1)).sum().backward()
+    assert mel.grad is not None and mel.grad.isfinite().all()

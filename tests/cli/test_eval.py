@@ -11,8 +11,11 @@ import click
 import numpy as np
 import pytest
 import soundfile
+import tiny_voices
+import torch
 from click.testing import CliRunner
 from tiny_vocoders import TINY, empty_home, make_vocoder, tiny_net  # noqa: F401
+from tiny_voices import tiny_nets  # noqa: F401
 
 from voicegan.audio.mel import PRESETS
 from voicegan.cli.eval import _of_vocoder as settings_of
@@ -184,6 +187,61 @@ def test_a_voice_is_converted_with_and_named(
     assert asked == [("high", {"source": "low", "device": "auto", "vocoder": None})]
     assert "Converted " in out
     assert json.loads((tmp_path / "f.json").read_text())["voice"]["weights_sha256"] == "ab" * 32
+
+
+@pytest.mark.usefixtures("tiny_nets")
+def test_what_a_voice_adds_to_is_judged_beside_it(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voicegan.voice import pack as packs
+    from voicegan.voice.nets.any_to_one import AnyGenerator
+
+    monkeypatch.setattr(packs, "network_class", {"any-to-one": AnyGenerator, **tiny_voices.NETS}.__getitem__)
+    network = {"channels": 8, "dilations": [1]}
+    generator = AnyGenerator(**network)
+    torch.nn.init.normal_(generator.leave.weight, std=0.3)
+    any_voice = tiny_voices.pictured() | {"net": "any-to-one", "network": network, "generator": generator}
+    tiny_voices.make_voice(tmp_path / "any", **any_voice)
+    low, high = folders
+    options = ("--source", low, "--target", high, "--limit", 1, "--device", "cpu")
+    out = run(
+        tmp_path / "any", *options, "--classical", "--json", tmp_path / "f.json", "--keep", tmp_path / "kept"
+    )
+    assert "means and pitch" in out and "(classical)" in out
+    rows = json.loads((tmp_path / "f.json").read_text())["rows"]
+    assert rows["classical"]["summary"]["mcd_db"] != rows["converted"]["summary"]["mcd_db"]
+    assert "means and pitch" not in run(tmp_path / "any", *options)
+    # Untrained there is nothing that the voice adds.
+    plain = AnyGenerator(**network)
+    tiny_voices.make_voice(tmp_path / "plain", **(any_voice | {"generator": plain}))
+    run(tmp_path / "plain", *options, "--classical", "--json", tmp_path / "g.json")
+    rows = json.loads((tmp_path / "g.json").read_text())["rows"]
+    for figure, value in rows["converted"]["summary"].items():
+        assert rows["classical"]["summary"][figure] == value, figure
+    tiny_voices.make_voice(tmp_path / "local")
+    with pytest.raises(VoiceganError, match="has no classical conversion within it") as caught:
+        run(tmp_path / "local", *options, "--classical")
+    assert "any-to-one voice" in caught.value.hint
+    with pytest.raises(VoiceganError, match="--classical asks for what a voice adds to"):
+        run("--converted", high, *options, "--classical")
+
+
+def test_every_speaker_is_listed_when_asked_for(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low, high = folders
+    other = low.parent / "sources"
+    for name in ("ann", "bob"):
+        (other / name).mkdir(parents=True)
+    for name, path in zip(("ann", "bob", "bob"), sorted(low.iterdir()), strict=True):
+        path.rename(other / name / path.name)
+    options = ("--converted", other, "--source", other, "--target", high)
+    plain, listed = run(*options), run(*options, "--by-speaker")
+    assert "By speaker" not in plain
+    assert listed.startswith(plain.rstrip("\n"))
+    lines = listed[listed.index("By speaker: converted (no conversion).") :].splitlines()
+    assert [line.split()[0] for line in lines[2:]] in (["ann", "bob"], ["bob", "ann"])
+    assert "By speaker" not in run("--converted", high, "--source", high, "--target", high, "--by-speaker")
 
 
 def test_faults_in_words(folders: tuple[Path, Path], tmp_path: Path) -> None:

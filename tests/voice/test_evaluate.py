@@ -135,6 +135,25 @@ class TestEvaluate:
         assert "MCD, dB" in text
         assert "DNSMOS: not measured" in text
 
+    def test_the_classical_conversion_stands_beside(self, home: Path, judges: Judges) -> None:
+        names = ["s0", "s1"]
+        low, high = folder(home / "low", names, pitch_hz=110.0), folder(home / "high", names, pitch_hz=220.0)
+        told: list[tuple[int, int, str]] = []
+        result = evaluate(
+            low, high, convert=lambda wav, rate: (wav, rate), classical=lambda wav, rate: (0.5 * wav, rate),
+            judges=judges, keep=home / "kept", progress=lambda *call: told.append(call),
+        )  # fmt: skip
+        assert list(result["rows"]) == ["source", "classical", "converted", "copy-synthesis", "target"]
+        assert result["rows"]["classical"]["summary"]["utterances"] == 2
+        assert told[-1][:2] == (9, 10)
+        assert result["conversion"]["audio_s"] < 2 * 10  # what the voice itself converted, and no more
+        kept = (
+            soundfile.read(home / "kept/classical/s0.wav")[0],
+            soundfile.read(home / "kept/converted/s0.wav")[0],
+        )
+        assert np.abs(kept[0]).max() == pytest.approx(np.abs(kept[1]).max() / 2, rel=0.01)
+        assert "means and pitch" in table.render(result) and "(classical)" in table.render(result)
+
     def test_equal_names_of_other_sentences_are_not_parallel(self, home: Path, judges: Judges) -> None:
         low = folder(home / "low", ["s0", "s1", "s2", "s3"], pitch_hz=110.0)
         high = home / "high"

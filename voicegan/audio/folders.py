@@ -72,8 +72,9 @@ def select(folder: Path, paths: Sequence[Path], wanted: Sequence[str]) -> list[P
             spellings.setdefault(spelling, []).append(path)
     chosen: dict[Path, None] = {}
     missing = []
+    exact = {path.relative_to(folder).as_posix(): path for path in paths}
     for name in wanted:
-        found = spellings.get(name, [])
+        found = [exact[name]] if name in exact else spellings.get(name, [])
         if not found and any(sign in name for sign in "*?["):
             found = [
                 p

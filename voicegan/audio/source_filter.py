@@ -80,7 +80,10 @@ class SourceFilter(nn.Module):
         wanted_hz = self.bands_hz / factors[..., None]
         upper = torch.searchsorted(self.bands_hz, wanted_hz.contiguous()).clamp(1, len(self.bands_hz) - 1)
         low_hz, high_hz = self.bands_hz[upper - 1], self.bands_hz[upper]
-        part = ((wanted_hz - low_hz) / (high_hz - low_hz)).clamp(0, 1).transpose(1, 2)
+        apart_hz = (high_hz - low_hz).clamp(
+            min=1e-3
+        )  # bands that hear nothing lie with the first or last that does
+        part = ((wanted_hz - low_hz) / apart_hz).clamp(0, 1).transpose(1, 2)
         at = upper.transpose(1, 2)
         return bands.gather(1, at - 1) * (1 - part) + bands.gather(1, at) * part
 

@@ -34,11 +34,14 @@ def train(
     from ..voice import release
     from ..voice import target_training as t
     from ..voice.pack import check_name
+    from ..voice.systems import POOL_SYSTEMS
     from ..voice.training import Places, require_same
 
     plan: dict[str, Any] = {}
     if asked.resume:
         plan = runs.read_plan(_run(target, name, asked).run, "names", "recordings")
+        if (trained := plan["settings"].get("system")) not in POOL_SYSTEMS:
+            raise VoiceganError(f"this run trains two voices ({trained})", "Resume it with --out DIR alone.")
         asked.require_same_system(plan)
         if start is not None:
             raise VoiceganError("a run that goes on has set out already", "Leave --from out.")
@@ -50,6 +53,8 @@ def train(
     else:
         if target is None:
             raise click.UsageError("the target's folder is needed: --target DIR")
+        if name is not None and "," in name:
+            raise click.UsageError("--target makes one voice, and --names takes one name here: --names anna")
         called = check_name(name or target.resolve().name)
     settings = t.resolve(asked.settings(plan, start=start), str(asked.recipe or ""))
     places = Places.of((called,), settings.system, asked.out)
@@ -61,8 +66,8 @@ def train(
     with counted("reading") as progress:
         material = t.gather(target, pool, settings, progress=progress)
     command = plan.get("command") or training.command_line()
-    run = t.TargetTraining(material, settings, called, places, command=command, say=training.say)
-    require_same(plan, run.folders, run.fingerprints)
+    run = t.TargetTraining(material, settings, called, places, command=command, say=training.say, begun=plan)
+    require_same(plan, [material.target.folder, " and ".join(map(str, pool))], run.fingerprints)
     voice = places.voices / called
     if outcome := training.go(run, asked, [f"voice: {voice}"]):
         spelled = called if places.voices == storage.home() / "voices" else shlex.quote(str(voice))

@@ -94,7 +94,8 @@ class Monitor:
                     self._once(
                         direction.labelled("identity"),
                         f"the conversion to {direction.towards} hardly changes its input: training may have collapsed "
-                        "to identity. Lower model.identity and model.cycle, or give more varied recordings.",
+                        "to identity. Lower what holds it to its input (model.cycle, model.identity), or give more "
+                        "varied recordings.",
                     )
             if values["score"] > 1.3 * self.untrained:
                 self._once(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pydantic
 
 from ..audio import folders
@@ -54,12 +53,6 @@ class Pool:
     def minutes(self) -> float:
         return sum(speaker.minutes for speaker in self.speakers)
 
-    @property
-    def log_f0_mean(self) -> float:
-        """Mean over the speakers of the mean natural logarithm of the pitch in Hz."""
-        voiced = [s.log_f0_mean for s in self.speakers if s.log_f0_mean > 0]
-        return float(np.mean(voiced)) if voiced else float(np.log(150.0))
-
 
 def load_pool(
     places: Sequence[Path],
@@ -71,7 +64,7 @@ def load_pool(
 ) -> Pool:
     """Load every speaker under some folders: each folder that holds recordings is one.
 
-    The target's own folder, where it is among them, is passed over.
+    The target's own folder, where it is among them, is passed over, and so is what lies below it.
 
     Raises
     ------
@@ -79,7 +72,9 @@ def load_pool(
         Nothing in the folders can be used, the target's recordings are among them under another path, or a
         pattern of ``held_out`` matches nothing.
     """
-    found = [part for place in places for part in _speaker_folders(place) if part != target.folder.resolve()]
+    own = target.folder.resolve()
+    everyone = dict.fromkeys(part for place in places for part in _speaker_folders(place))
+    found = [part for part in everyone if not part.is_relative_to(own)]
     if not found:
         raise VoiceganError(
             "the pool holds nobody but the target", "Give folders of other speakers with --pool."
@@ -95,7 +90,7 @@ def load_pool(
             speaker = _load(folder, settings, names, [])
             strangers += [speaker] if speaker else []
         else:
-            train = None if aside is None else [name for name in names if name not in set(aside)]
+            train = [name for name in names if name not in set(aside or ())]
             speaker = _load(folder, settings, train, aside)
             speakers += [speaker] if speaker else []
         if progress:
@@ -106,9 +101,10 @@ def load_pool(
         speakers, strangers = _set_aside(speakers, chosen)
     if not speakers:
         raise VoiceganError("nothing in the pool is left to train on", "See: voicegan check DIR")
+    for speaker in (*speakers, *strangers):
+        _refuse_shared(speaker, target)
     pairs = {}
     for index, speaker in enumerate(speakers):
-        _refuse_shared(speaker, target)
         if _matching(speaker, target) >= LEAST_PAIRS:
             aligned = align_speakers(speaker, target)
             if aligned.pairs:
@@ -134,7 +130,7 @@ def _aside(names: Sequence[str], patterns: Sequence[str] | None, used: set[str])
 
 
 def _load(
-    folder: Path, config: CorpusConfig, files: Sequence[str] | None, aside: Sequence[str] | None
+    folder: Path, config: CorpusConfig, files: Sequence[str], aside: Sequence[str] | None
 ) -> Speaker | None:
     """One speaker, or None where hardly anything can be used; that is said."""
     try:
@@ -146,8 +142,18 @@ def _load(
 
 def _set_aside(speakers: list[Speaker], chosen: PoolConfig) -> tuple[list[Speaker], list[Speaker]]:
     """Keep whole speakers aside, by a hash of the name."""
-    names = folders.set_aside([s.name for s in speakers], chosen.held_out_speakers, 0, chosen.held_out_most)
-    return [s for s in speakers if s.name not in names], [s for s in speakers if s.name in names]
+    names = _told_apart([s.folder for s in speakers])
+    aside = folders.set_aside(names, chosen.held_out_speakers, 0, chosen.held_out_most)
+    named = list(zip(names, speakers, strict=True))
+    return [s for name, s in named if name not in aside], [s for name, s in named if name in aside]
+
+
+def _told_apart(places: Sequence[Path]) -> list[str]:
+    """Names of folders; with as many of the folders above them as it takes to tell them apart: ``anna/wav``."""
+    depth = 1
+    while len(names := ["/".join(place.parts[-depth:]) for place in places]) > len(set(names)):
+        depth += 1
+    return names
 
 
 def _matching(speaker: Speaker, target: Speaker) -> int:

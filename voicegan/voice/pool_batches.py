@@ -14,6 +14,7 @@ from ..audio.mel import MelSpec
 from ..audio.source_filter import SourceFilter
 from ..core.random import Draws
 from ..core.system import Batch
+from ..errors import VoiceganError
 from .batches import normalised
 from .corpus import Speaker, Utterance
 from .pool import Pool
@@ -211,6 +212,11 @@ class TargetAndPool:
         self.frames_per_s = self.spec.sample_rate_hz / self.spec.hop
         self.filter = SourceFilter(self.spec)
         long_enough = [s.utterances for s in pool.speakers if sum(u.frames for u in s.utterances) >= frames]
+        if pool.speakers and not long_enough:
+            raise VoiceganError(
+                f"nobody in the pool speaks for {frames / self.frames_per_s:.1f} s, as long as the crops are",
+                "Give more of each speaker, or lower model.crop_frames.",
+            )
         self.pool = SpeechTape(long_enough, self.filter)
         self.own = SpeechTape([_repeated(target.utterances, frames)], self.filter)
         mels = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)

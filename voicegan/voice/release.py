@@ -110,7 +110,7 @@ def save_target_voice(
     statistics: Statistics,
     settings: TargetTrainingConfig,
     name: str,
-    start: pack.Pack | None,
+    set_out_from: Mapping[str, str] | None,
     facts: Mapping[str, Any],
 ) -> None:
     """Write the voice of a training of one target, replacing an earlier one. See :func:`save_voice`."""
@@ -121,10 +121,11 @@ def save_target_voice(
         **facts,
         "seed": settings.trainer.seed,
         "parallel_pairs": sum(len(parallel.pairs) for parallel in pool.pairs.values()),
-        "data": {name: _data(material.target), "pool": _pool_data(pool)},
+        "data": {name: _data(material.target)},
+        "pool": _pool_data(pool),
     }
-    if start is not None:
-        training["set_out_from"] = {"name": start.name, "sha256": start.sha256}
+    if set_out_from is not None:
+        training["set_out_from"] = dict(set_out_from)
     pack.save_pack(
         folder,
         name=name,
@@ -143,7 +144,7 @@ def save_target_voice(
             "target.std": statistics.target_std,
             "target.pitch": torch.tensor([statistics.target_log_f0]),
         },
-        card=_target_card(name, training, settings, start),
+        card=_target_card(name, training, settings),
         vocoder=settings.vocoder,
         level_db=settings.corpus.level_db,
         training=training,
@@ -169,16 +170,15 @@ def _pool_data(pool: Pool) -> dict[str, Any]:
     }
 
 
-def _target_card(
-    name: str, training: Mapping[str, Any], settings: TargetTrainingConfig, start: pack.Pack | None
-) -> str:
+def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainingConfig) -> str:
     """The README of a voice for anyone's speech."""
-    own, pool = training["data"][name], training["data"]["pool"]
+    own, pool = training["data"][name], training["pool"]
     pairs = training["parallel_pairs"]
     read = (
         f"{pairs} readings of the target's sentences by others were used as aligned pairs.\n" if pairs else ""
     )
-    begun = f"It set out from the voice {start.name} ({start.sha256[:12]}).\n" if start else ""
+    start = training.get("set_out_from")
+    begun = f"It set out from the voice {start['name']} ({start['sha256'][:12]}).\n" if start else ""
     return f"""# {name}, from anyone
 
 Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {name}`.

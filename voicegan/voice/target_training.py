@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ from .monitor import UTTERANCES, Direction, Monitor, aside
 from .pack import Pack
 from .pool import Pool, PoolConfig, load_pool
 from .pool_batches import TargetAndPool, picture_of
-from .systems import POOL_SYSTEMS
+from .systems import POOL_SYSTEMS, SYSTEMS
 from .systems.any_to_one import AnyToOne
-from .training import Places, SideConfig, VoiceTraining, VoiceTrainingConfig, fingerprint, nobody
+from .training import Places, SideConfig, VoiceTraining, VoiceTrainingConfig, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class TargetTrainingConfig(VoiceTrainingConfig):
     @pydantic.field_validator("system")
     @classmethod
     def _known_system(cls, name: str) -> str:
+        if name in SYSTEMS:
+            raise VoiceganError(f"{name} makes two voices of two speakers", "Give --a DIR --b DIR.")
         POOL_SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
         return name
 
@@ -117,6 +120,9 @@ class TargetTraining(VoiceTraining):
         Where everything goes.
     command, say
         See :class:`voicegan.voice.training.VoiceTraining`.
+    begun : Mapping
+        The plan of the run that goes on, which knows what it set out from: a voice at that place may be another by
+        now, or the run's own. Empty for a new run.
     """
 
     def __init__(
@@ -128,21 +134,23 @@ class TargetTraining(VoiceTraining):
         *,
         command: str = "",
         say: Callable[[str], None] = log.info,
+        begun: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.material = material
-        say = say if runs.first_rank() else nobody
+        say = say if runs.first_rank() else lambda text: None
         system = make_system(settings, material)
-        self.start = find_start(settings.start, system, material.target)
-        earlier = None
-        if self.start is not None:
-            earlier = set_out_from(system, self.start)
-            # By its path, which means the same when the run is resumed.
-            settings = settings.model_copy(update={"start": str(self.start.folder.absolute())})
-        elif not material.pool.speakers:
+        start = find_start(settings.start, system, material.target)
+        if start is None and not material.pool.speakers:
             raise VoiceganError(
                 f"{name} has neither a pool of other speakers nor a voice to set out from",
                 "Give others' speech with --pool DIR: voicegan data fetch librispeech.",
             )
+        earlier = set_out_from(system, start) if start is not None else None
+        # By its path, or as none: "auto" could mean this run's own voice when it is resumed.
+        settings = settings.model_copy(update={"start": str(start.folder.absolute()) if start else NONE})
+        self.set_out_from: dict[str, str] | None = begun.get("set_out_from") or (
+            _noted(start) if start else None
+        )
         source = TargetAndPool(
             material.target, material.pool, system.crop_frames, system.disguise, source=earlier
         )
@@ -161,6 +169,10 @@ class TargetTraining(VoiceTraining):
     def fingerprints(self) -> list[str]:
         pool = [fingerprint(s) for s in (*self.material.pool.speakers, *self.material.pool.strangers)]
         return [fingerprint(self.material.target), storage.sha256("".join(pool).encode())]
+
+    def plan(self) -> dict[str, Any]:
+        """What the run was started with, besides its settings."""
+        return super().plan() | {"set_out_from": self.set_out_from}
 
     def describe(self) -> list[str]:
         """Say in a few lines what is trained on what."""
@@ -183,8 +195,8 @@ class TargetTraining(VoiceTraining):
             lines.append(f"{who} of the pool read the target's sentences: {count} aligned pairs help")
         elif pool.speakers:
             lines.append("nobody in the pool reads the target's sentences")
-        if self.start is not None:
-            lines.append(f"sets out from the voice {self.start.name} ({self.start.folder})")
+        if self.set_out_from is not None:
+            lines.append(f"sets out from the voice {self.set_out_from['name']} ({self.settings.start})")
         trainer = self.settings.trainer
         lines.append(
             f"system {self.settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}"
@@ -199,7 +211,7 @@ class TargetTraining(VoiceTraining):
             statistics=self.statistics,
             settings=self.settings,
             name=self.names[0],
-            start=self.start,
+            set_out_from=self.set_out_from,
             facts=self.facts(values),
         )
 
@@ -210,11 +222,7 @@ def find_start(wanted: str, system: AnyToOne, target: Speaker) -> Pack | None:
         return None
     if wanted != AUTO:
         return find_pack(wanted)
-    fitting = [
-        pack
-        for pack in installed()[0]
-        if pack.net == system.generator_name and dict(pack.network) == system.generator_arguments
-    ]
+    fitting = [pack for pack in installed()[0] if _differs(pack, system) is None]
     return min(fitting, key=lambda pack: _unlikeness(pack, target), default=None)
 
 
@@ -226,15 +234,30 @@ def _unlikeness(pack: Pack, target: Speaker) -> float:
     return 3 * pitch + float(spectrum)
 
 
+def _differs(pack: Pack, system: AnyToOne) -> str | None:
+    """In what a voice is of another kind than a system makes; None where it can go on from it."""
+    if pack.net != system.generator_name:
+        return f"another network ({pack.net})"
+    for name, mine in system.generator_arguments.items():
+        if (its := pack.network.get(name)) != mine:
+            return f"another network ({name} {its}, not {mine})"
+    return None if pack.mel == system.filter.spec else "another mel contract"
+
+
+def _noted(start: Pack) -> dict[str, str]:
+    """What plan and card say of the voice that a run set out from."""
+    return {"name": start.name, "sha256": start.sha256}
+
+
 def set_out_from(system: AnyToOne, start: Pack) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Give a system the generator of a voice; return what that knows of its sources, see `pool_batches.of_pool`.
 
     Raises VoiceganError where it is not of the same shape.
     """
-    if start.net != system.generator_name or dict(start.network) != system.generator_arguments:
+    if (what := _differs(start, system)) is not None:
         raise VoiceganError(
-            f"the voice {start.name} has another network than this training ({start.net})",
-            "Set out from an any-to-one voice of the same width, or without one.",
+            f"the voice {start.name} has {what}, and this training cannot set out from it",
+            "Set out from an any-to-one voice of the same width and mel contract, or from none: --from none.",
         )
     generator, known = start.build()
     for mine in (system.g_ab, system.best("g_ab")):

@@ -26,7 +26,7 @@ from .check import FolderReport
 from .corpus import CorpusConfig, Speaker, load_speaker
 from .monitor import Monitor, both_ways
 from .parallel import Parallel, ParallelVerdict, align_speakers, shared_recordings
-from .systems import SYSTEMS
+from .systems import POOL_SYSTEMS, SYSTEMS
 from .systems.base import VoiceSystem
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,10 @@ class TrainingConfig(VoiceTrainingConfig):
     @pydantic.field_validator("system")
     @classmethod
     def _known_system(cls, name: str) -> str:
+        if name in POOL_SYSTEMS:
+            raise VoiceganError(
+                f"{name} makes one voice for anyone's speech", "Give --target DIR --pool DIR."
+            )
         SYSTEMS.describe(name)  # raises for an unknown name, listing the near ones
         return name
 
@@ -280,7 +284,7 @@ class Training(VoiceTraining):
         say: Callable[[str], None] = log.info,
     ) -> None:
         self.material = material
-        say = say if runs.first_rank() else nobody
+        say = say if runs.first_rank() else lambda text: None
         system = make_system(settings, material.a.spec.mels)
         source = TwoSpeakers(material.a, material.b, system.crop_frames, material.parallel)
         directions = both_ways(material.a, material.b, material.parallel, names)
@@ -336,21 +340,17 @@ class Training(VoiceTraining):
             )
 
 
-def nobody(text: str) -> None:
-    """Say nothing: the first rank does."""
-
-
 def fingerprint(speaker: Speaker) -> str:
     """Hash of what trains and what is kept aside: a run can go on with the same recordings only."""
     used = [[(u.name, u.sha256) for u in side] for side in (speaker.utterances, speaker.held_out)]
     return storage.sha256(json.dumps(used).encode())
 
 
-def require_same(plan: Mapping[str, Any], folders: Sequence[Path], prints: Sequence[str]) -> None:
-    """Raise VoiceganError when a folder no longer holds the recordings that the run was begun with."""
-    for known, now, folder in zip(plan.get("recordings", ()), prints, folders, strict=False):
+def require_same(plan: Mapping[str, Any], places: Sequence[Path | str], prints: Sequence[str]) -> None:
+    """Raise VoiceganError when a place no longer holds the recordings that the run was begun with."""
+    for known, now, place in zip(plan.get("recordings", ()), prints, places, strict=False):
         if known != now:
             raise VoiceganError(
-                f"the recordings in {folder} have changed since this run was begun",
+                f"the recordings in {place} have changed since this run was begun",
                 "Restore them, or start anew with --force.",
             )
