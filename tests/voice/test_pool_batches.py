@@ -20,6 +20,7 @@ from voicegan.voice.pool_batches import (
     picture_of,
 )
 from voicegan.voice.source_picture import pitch_of
+from voicegan.voice.throat import Sounds
 
 M, FRAMES = SPEC.mels, 32
 PLAIN = Disguise(warp=0.0, colour=0.0, noise=0.0)
@@ -205,7 +206,7 @@ def test_of_whom_nothing_was_heard_the_pools_mean_is_known(source):
         utterance.mel[:] = SPEC.floor
     tape = SpeechTape([silence.utterances], source.filter)
     s = source.statistics
-    tape.finish(s.source_mean, s.source_std, s.source_log_f0)
+    tape.finish(s)
     at = torch.tensor([7])
     known = tape.mean_around(at, FRAMES, at, at, s.source_mean, PRIOR_S * source.frames_per_s)
     torch.testing.assert_close(known[0, :, 0], s.source_mean)
@@ -232,8 +233,11 @@ def test_whispers_have_no_pitch_and_do_no_harm():
     assert all(value.isfinite().all() for value in source.batch(draws()).values())
 
 
-def test_a_whole_recordings_picture_is_that_of_its_crops(undisguised):
+def test_a_whole_recordings_picture_is_that_of_its_crops(monkeypatch):
     """What is judged looks as what is trained on, once all of a speaker was heard."""
+    # Of one utterance the throat is told less surely than of all.
+    monkeypatch.setattr(Sounds, "told", lambda self, frames, expected=None: 0.05)
+    undisguised = a_source(PLAIN)
     utterance = a_pool().speakers[0].utterances[0]
     made = picture_of(
         utterance.mel, utterance.f0, undisguised.statistics, undisguised.filter, undisguised.frames_per_s
@@ -257,8 +261,14 @@ def test_without_a_pool_the_target_alone_trains_by_what_an_earlier_pool_was():
         Pool([], [], {}),
         FRAMES,
         Disguise(),
-        source=(s.source_mean, s.source_std, s.source_log_f0),
-    )
+        earlier={
+            "source.mean": s.source_mean, "source.std": s.source_std, "source.pitch": torch.tensor([s.source_log_f0]),
+            "target.pitch": torch.tensor([s.target_log_f0]),
+            "target.throat": torch.tensor([s.throat]), "target.sounds": s.sounds,
+        },
+    )  # fmt: skip
+    # The same target, so as far from that pool as it was; what the frames tell of it beside itself is next to nothing.
+    assert alone.statistics.throat == pytest.approx(s.throat, abs=0.02)
     whole, made = a_source().batch(draws()), alone.batch(draws())
     assert set(made) == {"own", "own_target", "b"}
     for name, value in made.items():

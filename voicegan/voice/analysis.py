@@ -20,7 +20,9 @@ from ..audio.pitch import StreamPitch
 from ..audio.source_filter import SourceFilter
 from ..audio.threads import one_thread
 from .normaliser import MEMORY_S, FixedNormaliser, RunningNormaliser, normaliser_for
-from .source_picture import SPEECH, held, moved, picture, throat
+from .pack import ORDER, THROAT
+from .source_picture import SPEECH, held, moved, picture
+from .throat import FollowedThroat, Sounds, by_pitch
 
 _ENVELOPE_PRIOR_S = 1.0  # how much speech the trained mean weighs against what is heard
 _PITCH_PRIOR_S = 0.1
@@ -79,7 +81,8 @@ class PictureAnalysis:
     Parameters
     ----------
     statistics
-        "source.mean" and "source.std" (M,) of envelopes; "source.pitch" and "target.pitch" (1,), means of ln Hz.
+        "source.mean" and "source.std" (M,) of envelopes; "source.pitch" and "target.pitch" (1,), means of ln Hz;
+        and, where known, "target.throat" (1,) and "target.sounds" (K, ORDER): see `throat`.
     """
 
     def __init__(
@@ -95,6 +98,11 @@ class PictureAnalysis:
         self._before_hz = math.exp(statistics["source.pitch"])
         self._mean_envelope = FollowedMean(self._mean, _ENVELOPE_PRIOR_S, frames_per_s)
         self._mean_pitch = FollowedMean(statistics["source.pitch"], _PITCH_PRIOR_S, frames_per_s)
+        # A voice of which nothing is known of how its target sounds goes by the pitch alone.
+        nothing = self._mean.new_zeros(1), self._mean.new_zeros(0, ORDER)
+        throat, centres = (statistics.get(key, x) for key, x in zip(THROAT, nothing, strict=True))
+        self._throat = float(throat)
+        self._followed = FollowedThroat(Sounds(centres, parts), MEMORY_S * frames_per_s)
         self._frames = self._mean.new_zeros(spec.mels, 0)
         self._f0_hz = np.zeros(0, np.float32)
 
@@ -138,8 +146,10 @@ class PictureAnalysis:
         mean_envelope = self._mean_envelope.follow(envelope, said)
         mean_pitch = self._mean_pitch.follow(torch.where(voiced, f0_hz, 1.0).log()[None], voiced)
         moved_hz = moved(held_hz[None], mean_pitch, self._target_pitch)
-        factors = throat(mean_pitch, self._target_pitch).expand(1, envelope.shape[1])
-        seen = self._parts.stretched((envelope - mean_envelope)[None], factors)[0] / self._std[:, None]
+        without_mean = envelope - mean_envelope
+        expected = by_pitch(float(mean_pitch[0, -1]), self._target_pitch, self._throat)
+        factors = self._followed.follow(without_mean, said, float(expected))
+        seen = self._parts.stretched(without_mean[None], factors[None])[0] / self._std[:, None]
         return picture(seen[None], moved_hz, voiced[None].to(seen), self._target_pitch, self._parts)[0]
 
 

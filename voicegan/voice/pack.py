@@ -28,6 +28,8 @@ KIND = packs.Kind("voice", SETTINGS, FORMAT, "Install the voice again, or train 
 check_name = KIND.check_name
 STATISTICS = ("source.mean", "source.std", "target.mean", "target.std")
 PITCHES = ("source.pitch", "target.pitch")
+# How far the target's formants lie beyond its pitch (1,), and centres of its sounds (K, ORDER): see `throat`.
+THROAT, ORDER = ("target.throat", "target.sounds"), 16
 NORMALISERS = ("fixed", "running", "envelope")
 ANY_SOURCE = "any"
 
@@ -81,13 +83,17 @@ class Pack:
         """
         tensors = KIND.read_weights(self.folder, self.sha256)
         needed = needed_statistics(self.normaliser)
-        statistics = {name: tensors.pop(name).float() for name in needed if name in tensors}
+        known = (*needed, *(THROAT if self.normaliser == "envelope" else ()))
+        statistics = {name: tensors.pop(name).float() for name in known if name in tensors}
         self._check_statistics(statistics)
         weights = {name.removeprefix("generator."): value for name, value in tensors.items()}
         generator = KIND.build(self.folder, self.net, network_class(self.net), self.network, weights)
         return generator.to(device), {name: value.to(device) for name, value in statistics.items()}
 
     def _check_statistics(self, statistics: Mapping[str, Tensor]) -> None:
+        for name, shape in zip(THROAT, ((1,), (-1, ORDER)), strict=True):
+            if name in statistics and statistics[name].reshape(shape).shape != statistics[name].shape:
+                raise VoiceganError(f"{self.folder / WEIGHTS}: {name} has another shape", KIND.again)
         for name in needed_statistics(self.normaliser):
             size = 1 if name in PITCHES else self.mel.mels
             if name not in statistics or tuple(statistics[name].shape) != (size,):
@@ -156,6 +162,7 @@ def save_pack(
     """
     tensors = {f"generator.{key}": packs.stored(value, half) for key, value in generator.state_dict().items()}
     needed = needed_statistics(normaliser)
+    needed += tuple(key for key in THROAT if key in statistics)
     tensors |= {key: statistics[key].detach().float().cpu().contiguous() for key in needed}
     context = getattr(generator, "context_frames", None)
     settings = {

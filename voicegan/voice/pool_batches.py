@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from ..errors import VoiceganError
 from .batches import normalised
 from .corpus import Speaker, Utterance
 from .pool import Pool
-from .source_picture import held, moved, picture, speech_frames, throat
+from .source_picture import held, moved, picture, speech_frames
+from .throat import SLOPE, Sounds, by_pitch
 
 PRIOR_S = 1.0  # how much speech the pool's mean weighs against what is heard of a speaker
 _HEARD_S = 8.0  # most speech before a crop by which a speaker is known in training, ...
@@ -53,6 +54,10 @@ class Statistics:
         ``(M,)``: mean of the target's envelope over speech.
     harmonics : Tensor
         ``(M,)``: how strongly the pitch's ripple shows in the target's log-mel.
+    throat : float
+        How much higher the target's formants are than a speaker's of its pitch, on average, in nepers.
+    sounds : Tensor
+        ``(K, ORDER)``: see `throat.Sounds`.
     """
 
     source_mean: Tensor
@@ -63,6 +68,12 @@ class Statistics:
     target_log_f0: float
     target_envelope: Tensor
     harmonics: Tensor
+    throat: float
+    sounds: Tensor
+
+    def expected(self, log_f0: float) -> float:
+        """By which factor, as a logarithm, the formants of a speaker of this mean pitch are to move."""
+        return float(by_pitch(log_f0, self.target_log_f0, self.throat))
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,7 @@ class SpeechTape:
     """
 
     def __init__(self, speakers: Sequence[Sequence[Utterance]], source_filter: SourceFilter) -> None:
+        self.filter = source_filter
         said = [u for utterances in speakers for u in utterances]
         nothing = torch.zeros(source_filter.spec.mels, 0)
         self.envelope = torch.cat([nothing, *(envelope_of(u.mel, u.f0, source_filter) for u in said)], dim=1)
@@ -104,20 +116,24 @@ class SpeechTape:
         self.ends = np.cumsum(lengths, dtype=np.int64)
         self.begins = self.ends - np.array(lengths)
 
-    def finish(self, mean: Tensor, std: Tensor, otherwise: float) -> None:
-        """Note which frames are speech, by the pool's statistics, and each speaker's mean pitch."""
-        loud = speech_frames(self.envelope.numpy(), mean.numpy(), std.numpy())
+    def finish(self, known: Statistics) -> None:
+        """Note which frames are speech, by the pool's statistics, each speaker's mean pitch, and the throat."""
+        loud = speech_frames(self.envelope.numpy(), known.source_mean.numpy(), known.source_std.numpy())
         counted = torch.from_numpy(np.concatenate([[0], np.cumsum(loud)]))
         spoken = self.envelope.double() * torch.from_numpy(loud)
         self.sums = torch.nn.functional.pad(spoken.cumsum(dim=1), (1, 0))
         self.counts = counted.double()
-        self.log_f0 = np.full(len(self.begins), otherwise)
+        self.log_f0 = np.full(len(self.begins), known.source_log_f0)
+        self.stretch = np.zeros(len(self.begins))
+        sounds = Sounds(known.sounds, self.filter)
         self.held_hz = torch.empty(len(self.f0))
         for index, (begin, end) in enumerate(zip(self.begins, self.ends, strict=True)):
             track = self.f0[begin:end]
             voiced = track[track > 0]
             if len(voiced):
                 self.log_f0[index] = np.log(voiced).mean()
+            expected = known.expected(self.log_f0[index])
+            self.stretch[index] = sounds.told(self.frames_of(index, loud), expected)
             kept = held(track, math.exp(self.log_f0[index]))
             self.held_hz[begin:end] = torch.from_numpy(kept)
         self.voiced = torch.from_numpy((self.f0 > 0).astype(np.float32))
@@ -139,6 +155,18 @@ class SpeechTape:
         total = (self.sums[:, last] - self.sums[:, first]).T + weight * prior.double()
         count = self.counts[last] - self.counts[first] + weight
         return (total / count[:, None]).float()[:, :, None]
+
+    def stretch_at(self, starts: Tensor) -> Tensor:
+        """By which factors the formants of the speakers at these frames move to the target's, ``(B,)``."""
+        speaker = np.searchsorted(self.ends, starts.numpy(), side="right")
+        return torch.from_numpy(self.stretch[speaker]).float().exp()
+
+    def frames_of(self, index: int, loud: np.ndarray | None = None) -> Tensor:
+        """A speaker's frames of speech (M, F), the mean taken off."""
+        span = slice(self.begins[index], self.ends[index])
+        said = self.envelope[:, span]
+        said = said[:, _loud(said) if loud is None else torch.from_numpy(loud[span])]
+        return said - said.mean(dim=1, keepdim=True)
 
     def log_f0_at(self, starts: Tensor) -> Tensor:
         """Mean log-pitch of the speakers at these frames, ``(B, 1)``."""
@@ -163,7 +191,9 @@ def picture_of(
     voiced = f0 > 0
     log_f0 = float(np.log(f0[voiced]).mean()) if voiced.any() else known.source_log_f0
     hz = moved(torch.from_numpy(held(f0, math.exp(log_f0))), log_f0, known.target_log_f0)
-    factors = throat(log_f0, known.target_log_f0).expand(1, len(f0))
+    without_mean = envelope - mean[:, None]
+    told = Sounds(known.sounds, source_filter).told(without_mean[:, loud], known.expected(log_f0))
+    factors = torch.full((1, len(f0)), math.exp(told))
     x = (
         source_filter.stretched((envelope - mean[:, None])[None], factors.to(hz.dtype))
         / known.source_std[:, None]
@@ -195,8 +225,8 @@ class TargetAndPool:
         Length of the crops.
     disguise : Disguise
         How far pictures are moved away from who speaks.
-    source : tuple, optional
-        Mean and deviation (M,) of the envelopes of an earlier pool, and its mean log-pitch: for an empty one.
+    earlier : mapping, optional
+        Statistics of the voice that training sets out from: what is known of a pool where this one is empty.
     """
 
     def __init__(
@@ -205,7 +235,7 @@ class TargetAndPool:
         pool: Pool,
         frames: int,
         disguise: Disguise,
-        source: tuple[Tensor, Tensor, float] | None = None,
+        earlier: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.frames, self.disguise = frames, disguise
         self.spec: MelSpec = target.spec
@@ -221,10 +251,9 @@ class TargetAndPool:
         self.own = SpeechTape([_repeated(target.utterances, frames)], self.filter)
         mels = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)
         self.target = torch.from_numpy(normalised(target, mels).astype(np.float32))
-        source = of_pool(self.pool) if long_enough or source is None else source
-        self.statistics = s = statistics(target, source, self.own, self.target, self.filter)
+        self.statistics = s = statistics(target, self.pool, self.own, self.target, self.filter, earlier)
         for tape in (self.pool, self.own):
-            tape.finish(s.source_mean, s.source_std, s.source_log_f0)
+            tape.finish(s)
         self.readers, self.read = self._readings(target, pool)
         # Whoever has much in the pool is no more of a stranger than who has little.
         most = round(_MOST_OF_ONE_S * self.frames_per_s)
@@ -296,8 +325,8 @@ class TargetAndPool:
         reach = d.warp if name == "own" else 0.5 * d.warp
         stretch = torch.exp(reach * (2 * draws.uniform(f"{name} warp") - 1))
         without_mean = self._noisy(draws, name, envelope, mean) - mean
-        # A stream stretches by what the speaker's pitch tells; the target's own speech needs none of it.
-        stretch = stretch * throat(tape.log_f0_at(starts)[:, 0], s.target_log_f0)
+        if name != "own":  # the target's throat is its own
+            stretch = stretch * tape.stretch_at(starts)
         without_mean = self.filter.stretched(without_mean, stretch[:, None].expand(-1, self.frames))
         colour = d.colour * draws.normal(f"{name} colour", len(_COLOURS)) @ self._cosines
         x = (without_mean + colour[:, :, None]) / s.source_std[:, None]
@@ -342,7 +371,7 @@ class TargetAndPool:
             return None, None
         tape = SpeechTape(said, self.filter)
         s = self.statistics
-        tape.finish(s.source_mean, s.source_std, s.source_log_f0)
+        tape.finish(s)
         track = np.concatenate(tracks)
         return tape, _Readings(
             torch.from_numpy(np.concatenate(mels, axis=1).astype(np.float32)),
@@ -380,12 +409,13 @@ def of_pool(pool: SpeechTape) -> tuple[Tensor, Tensor, float]:
 
 def statistics(
     target: Speaker,
-    source: tuple[Tensor, Tensor, float],
+    pool: SpeechTape,
     own: SpeechTape,
     mel: Tensor,
     filter_: SourceFilter,
+    earlier: Mapping[str, Tensor] | None = None,
 ) -> Statistics:
-    """Take the statistics. source: `of_pool`'s. mel: the target's, normalised, frame by frame own's."""
+    """Take the statistics of the material. mel: the target's, normalised, frame for frame own's."""
     own_track = own.f0[own.f0 > 0]
     target_log_f0 = float(np.log(own_track).mean()) if len(own_track) else _UNKNOWN_LOG_F0
     mean, std = torch.from_numpy(target.mean), torch.from_numpy(target.std)
@@ -394,6 +424,13 @@ def statistics(
     ripple = filter_.harmonics(torch.from_numpy(own.f0)[None])[0][:, voiced]
     shown = (mel * std[:, None] + mean[:, None] - own.envelope)[:, voiced]
     strength = (shown * ripple).sum(dim=1) / ((ripple**2).sum(dim=1) + 1e-3)
+    sounds = Sounds.of(own.frames_of(0), filter_)
+    if len(pool.begins) or earlier is None:
+        source = of_pool(pool)
+        throat = _offset(pool, sounds, target_log_f0)
+    else:
+        source = earlier["source.mean"], earlier["source.std"], float(earlier["source.pitch"])
+        throat = _offset_beside(earlier, own, target_log_f0, filter_)
     return Statistics(
         source_mean=source[0],
         source_std=source[1],
@@ -403,7 +440,31 @@ def statistics(
         target_log_f0=target_log_f0,
         target_envelope=own.envelope[:, _loud(own.envelope)].mean(dim=1),
         harmonics=strength.clamp(0.0, 2.0),
+        throat=throat,
+        sounds=sounds.centres,
     )
+
+
+def _offset(pool: SpeechTape, sounds: Sounds, target_log_f0: float) -> float:
+    """How much higher the target's formants are than the pool's, beyond what the pitch tells: the median speaker's."""
+    beyond = []
+    for index, (begin, end) in enumerate(zip(pool.begins, pool.ends, strict=True)):
+        track = pool.f0[begin:end]
+        if (track > 0).any():
+            by_pitch_alone = SLOPE * (target_log_f0 - float(np.log(track[track > 0]).mean()))
+            beyond.append(sounds.told(pool.frames_of(index)) - by_pitch_alone)
+    return float(np.median(beyond)) if beyond else 0.0
+
+
+def _offset_beside(
+    earlier: Mapping[str, Tensor], own: SpeechTape, target_log_f0: float, filter_: SourceFilter
+) -> float:
+    """The same without a pool: by how much the target differs from another whose offset from a pool is known."""
+    if "target.sounds" not in earlier:
+        return 0.0
+    to_other = Sounds(earlier["target.sounds"], filter_).told(own.frames_of(0))
+    by_pitch_alone = SLOPE * (float(earlier["target.pitch"]) - target_log_f0)
+    return float(earlier["target.throat"]) - (to_other - by_pitch_alone)
 
 
 def _loud(envelope: Tensor) -> Tensor:

@@ -143,6 +143,8 @@ def save_target_voice(
             "target.mean": statistics.target_mean,
             "target.std": statistics.target_std,
             "target.pitch": torch.tensor([statistics.target_log_f0]),
+            "target.throat": torch.tensor([statistics.throat]),
+            "target.sounds": statistics.sounds,
         },
         card=_target_card(name, training, settings),
         vocoder=settings.vocoder,

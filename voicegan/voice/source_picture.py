@@ -10,7 +10,6 @@ from ..audio.source_filter import SourceFilter
 
 LOWEST_HZ, HIGHEST_HZ = 62.0, 480.0  # a moved pitch stays within
 _PITCH_SCALE = 3.0  # a third of a neper, five semitones, is one
-_THROAT, _MOST_THROAT = 0.25, 0.2
 SPEECH = -1.5  # deviations, on average over the bands, under the pool's mean: what lies lower is a pause
 
 
@@ -35,16 +34,6 @@ def moved(held_hz: Tensor, from_log: Tensor | float, to_log: Tensor | float) -> 
     return (held_hz * shift.exp()).clamp(LOWEST_HZ, HIGHEST_HZ)
 
 
-def throat(from_log: Tensor | float, to_log: Tensor | float) -> Tensor:
-    """By which factor formants move, as far as two speakers' mean pitch tells (as natural logarithms of Hz).
-
-    Who speaks higher has, on average, the shorter throat: between men and women the pitch differs by about 0.56
-    nepers and the formants by 0.15. The rest is the generator's to find.
-    """
-    shift = torch.as_tensor(to_log) - torch.as_tensor(from_log)
-    return (_THROAT * shift).clamp(-_MOST_THROAT, _MOST_THROAT).exp()
-
-
 def picture(
     envelope: Tensor, moved_hz: Tensor, voiced: Tensor, target_log: float, source_filter: SourceFilter
 ) -> Tensor:
@@ -53,7 +42,7 @@ def picture(
     Parameters
     ----------
     envelope : Tensor
-        ``(B, M, F)``, without the speaker's mean, over the pool's deviation, stretched by :func:`throat`.
+        ``(B, M, F)``, without the speaker's mean, over the pool's deviation, stretched to the target's throat.
     moved_hz, voiced : Tensor
         ``(B, F)``: the pitch wanted, also where there is no voice; and 1 where there is, else 0.
     target_log : float

@@ -151,9 +151,7 @@ class TargetTraining(VoiceTraining):
         self.set_out_from: dict[str, str] | None = begun.get("set_out_from") or (
             _noted(start) if start else None
         )
-        source = TargetAndPool(
-            material.target, material.pool, system.crop_frames, system.disguise, source=earlier
-        )
+        source = TargetAndPool(material.target, material.pool, system.crop_frames, system.disguise, earlier)
         system.know(source.statistics)
         self.statistics = source.statistics
         monitor = Monitor(directions(material, source, system, name), places.run, say)
@@ -249,8 +247,8 @@ def _noted(start: Pack) -> dict[str, str]:
     return {"name": start.name, "sha256": start.sha256}
 
 
-def set_out_from(system: AnyToOne, start: Pack) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Give a system the generator of a voice; return what that knows of its sources, see `pool_batches.of_pool`.
+def set_out_from(system: AnyToOne, start: Pack) -> dict[str, torch.Tensor]:
+    """Give a system the generator of a voice; return its statistics.
 
     Raises VoiceganError where it is not of the same shape.
     """
@@ -262,7 +260,7 @@ def set_out_from(system: AnyToOne, start: Pack) -> tuple[torch.Tensor, torch.Ten
     generator, known = start.build()
     for mine in (system.g_ab, system.best("g_ab")):
         mine.load_state_dict(generator.state_dict())
-    return known["source.mean"], known["source.std"], float(known["source.pitch"])
+    return known
 
 
 class Strangers(Direction):
