@@ -1,74 +1,79 @@
-"""What the learning tests have in common: train a system on digits, and judge what it makes."""
+"""What the learning tests have in common: train what a recipe on digits says, and judge it as the commands do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import pytest
 
-from voicegan.core.trainer import Source, Trainer, TrainerConfig
-from voicegan.image.data import ImageSource, Pictures, load_pictures
+from voicegan import config
+from voicegan.core.trainer import Source, Trainer, Validate
+from voicegan.image.data import Pictures, load_pictures
+from voicegan.image.evaluate import evaluate
+from voicegan.image.figures import Figure
 from voicegan.image.judge import load_judge
-from voicegan.image.metrics import class_coverage, frechet_distance, label_accuracy
-from voicegan.image.sources import FewLabels, few_labels
-from voicegan.image.systems import SYSTEMS
+from voicegan.image.own import ALL
+from voicegan.image.sources import Material, gather
+from voicegan.image.training import TrainingConfig, make_system, resolve
+
+RECIPES = Path(__file__).parents[2] / "recipes" / "image" / "digits"
+
+# About 20 seconds of two free cores each, and several times as much where other work runs beside it.
+SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def digits() -> Pictures:
     return load_pictures("digits")
 
 
-def build(name: str, seed: int = 0, **changes: Any) -> Any:
-    """The system for digits, the same for the same seed."""
-    kind = SYSTEMS.get(name)
-    torch.manual_seed(seed)
-    return kind(digits().shape, 10, kind.Config(**changes))
+class Lesson:
+    """A recipe on digits, changed here and there: `changes` are settings as on the command line, ``model.width=4``.
 
-
-def train(system: Any, steps: int, folder: Path, seed: int = 0, source: Source | None = None) -> Trainer:
-    """Train on the training part of digits, of which ten a class have labels where these are to be few."""
-    if source is None:
-        pictures = digits().train
-        few = system.data == "few-labels"
-        source = FewLabels(pictures, few_labels(pictures, 10, seed)) if few else ImageSource(pictures)
-    config = TrainerConfig(
-        steps=steps, batch=64, seed=seed, device="cpu", precision="fp32", check_every=steps, log_every=50
-    )
-    trainer = Trainer(system, source, config, folder)
-    trainer.fit(quiet=True)
-    return trainer
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """What the judge says of 1,200 samples, as many as there are to train on.
-
-    Attributes
-    ----------
-    distance : float
-        Fréchet distance to the training part, in the judge's features.
-    covered : int
-        Classes of which at least one sample in a hundred is.
-    counts : list of int
-        Samples of each class.
-    agreement : float
-        The share that the judge finds to be of the class asked for; nan where nobody can ask.
+    The recipe alone says which system learns from what, with which settings and for how long.
     """
 
-    distance: float
-    covered: int
-    counts: list[int]
-    agreement: float
+    def __init__(self, recipe: str, *changes: str, seed: int = 0) -> None:
+        path = RECIPES / f"{recipe}.toml"
+        values = config.merge(
+            config.read_toml(path), [f"trainer.seed={seed}", "trainer.device='cpu'", *changes]
+        )
+        self.name = recipe
+        self.settings: TrainingConfig = resolve(values, str(path))
+        self.material: Material = gather(ALL.get(self.settings.system).data, self.settings.data, seed)
+
+    def untrained(self) -> Any:
+        """The system, the same for the same seed."""
+        return make_system(self.settings, self.material.shape, len(self.material.classes))
+
+    def learn(
+        self, folder: Path, system: Any = None, source: Source | None = None, validate: Validate | None = None
+    ) -> Any:
+        """Train to the end, and take what is there then. Without `validate` nothing looks at it meanwhile."""
+        system = self.untrained() if system is None else system
+        trainer = self.settings.trainer
+        if validate is None:
+            trainer = trainer.model_copy(update={"check_every": trainer.steps})
+        self.trainer = Trainer(system, source or self.material.source, trainer, folder, validate=validate)
+        self.trainer.fit(quiet=True)
+        return system
+
+    def figures(self, system: Any) -> dict[str, Figure]:
+        """What `voicegan image eval` measures, by name; printed, so that -s shows it."""
+        judge = None if self.settings.data.names[0] in ("ring-8", "grid-25") else load_judge("digits")
+        told = evaluate(system, self.material.data, judge, untrained=lambda: self.untrained().eval())
+        figures = {values["name"]: Figure(**values) for values in told["figures"]}
+        print(f"{self.name}: " + ", ".join(f"{figure.name} {shown(figure)}" for figure in figures.values()))
+        return figures
 
 
-def judged(system: Any, real: Tensor | None = None) -> Opinion:
-    """Sample and judge; `real` where it is not the training part as it stands."""
-    judge, real = load_judge("digits"), digits().train.floats() if real is None else real
-    asked = torch.arange(len(real)) % 10
-    features, logits = judge(system.sample(len(real), 1, asked if system.conditional else None))
-    covered, counts = class_coverage(logits, at_least=len(real) // 100)
-    agreement = label_accuracy(logits, asked) if system.conditional else float("nan")
-    return Opinion(frechet_distance(judge(real)[0], features), covered, counts.tolist(), agreement)
+def shown(figure: Figure) -> str:
+    beside = ["-" if value is None else f"{value:.3f}" for value in (figure.real, figure.naive)]
+    return f"{figure.value:.3f} ({beside[0]}, {beside[1]})"
+
+
+def taught(recipe: str, folder: Path, *changes: str, seed: int = 0) -> tuple[Any, dict[str, Figure]]:
+    """Train what a recipe says; the system and its figures."""
+    lesson = Lesson(recipe, *changes, seed=seed)
+    system = lesson.learn(folder)
+    return system, lesson.figures(system)

@@ -63,7 +63,7 @@ def train(
         asked.require_same_system(plan)
         if name is not None and name != plan["name"]:
             raise VoiceganError(f"the model of this run is called {plan['name']}", "Leave --name out.")
-    elif system is None:
+    elif system is None and asked.recipe is None:
         raise click.UsageError("a system is needed: voicegan image train dcgan. See: voicegan image list")
     settings = t.resolve(asked.settings(plan, **told), asked.source)
     called = KIND.check_name(plan.get("name") or name or t.default_name(settings))

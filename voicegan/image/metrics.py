@@ -114,7 +114,8 @@ def class_coverage(logits: Tensor, at_least: int = 1) -> tuple[int, Tensor]:
 
 def nearest_neighbour_accuracy(known: Tensor, labels: Tensor, asked: Tensor, truth: Tensor) -> float:
     """Accuracy of naming `asked` ``(M, D)`` after the nearest of `known` ``(N, D)``, which have `labels`."""
-    nearest = [_distances(part, known.double()).argmin(1) for part in asked.double().flatten(1).split(2048)]
+    known = known.double().flatten(1)
+    nearest = [_distances(part, known).argmin(1) for part in asked.double().flatten(1).split(2048)]
     return float((labels[torch.cat(nearest)] == truth).double().mean())
 
 
@@ -126,6 +127,14 @@ def cluster_accuracy(clusters: Tensor, labels: Tensor) -> float:
     table = torch.bincount(clusters * size + labels, minlength=size * size).view(size, size).numpy()
     rows, columns = linear_sum_assignment(table, maximize=True)
     return float(table[rows, columns].sum() / len(labels))
+
+
+def k_means(known: Tensor, asked: Tensor, clusters: int) -> Tensor:
+    """Clusters ``(M,)`` of `asked` by the nearest mean of `known` ``(N, ...)`` (Lloyd 1957): found without learning."""
+    from sklearn.cluster import KMeans
+
+    means = KMeans(clusters, n_init=10, random_state=0).fit(known.flatten(1).numpy())
+    return torch.from_numpy(means.predict(asked.flatten(1).numpy())).long()
 
 
 # Toy densities ------------------------------------------------------------------------------------------------

@@ -51,9 +51,7 @@ class Monitor:
 
     def __init__(self, material: Material, judge: Judge | None, folder: Path, title: str) -> None:
         self.material, self.judge, self.folder, self.title = material, judge, folder, title
-        self.real: Tensor | None = None
-        if judge is not None and isinstance(material.data, Pictures):
-            self.real = judge(material.data.train.floats())[0]
+        self._real: Tensor | None = None
 
     def validate(self, system: System, progress: Progress, *, rehearsal: bool = False) -> dict[str, float]:
         """Measure and draw. ``rehearsal`` leaves no trace."""
@@ -64,6 +62,11 @@ class Monitor:
             runs.draw_curves(self.folder, self.title)
         return values
 
+    def _features_of_real(self, judge: Judge, pictures: Pictures, system: ImageSystem) -> Tensor:
+        if self._real is None:
+            self._real = judge(system.as_learnt(pictures.train.floats()))[0]
+        return self._real
+
     def _measured(self, system: ImageSystem) -> dict[str, float]:
         data, values = self.material.data, {}
         if isinstance(data, Points):
@@ -73,17 +76,23 @@ class Monitor:
                     "score": 1.0 - min(found, modes.high_quality)}  # fmt: skip
         if isinstance(data, Domains):
             return _translated(system, data) if system.can("translate") and data.paired else {}
-        if self.judge is not None and self.real is not None and system.can("sample"):
+        if self.judge is not None and system.can("sample"):
             labels = labels_at_random(system, SAMPLES, seed=1)
             features, logits = self.judge(system.sample(SAMPLES, seed=1, labels=labels))
-            values["frechet"] = metrics.frechet_distance(self.real, features)
+            real = self._features_of_real(self.judge, data, system)
+            values["frechet"] = metrics.frechet_distance(real, features)
             values["classes"] = float(metrics.class_coverage(logits, at_least=SAMPLES // 100)[0])
             if labels is not None:
                 values["label_accuracy"] = metrics.label_accuracy(logits, labels)
             if system.data == "images":
                 values["score"] = values["frechet"]
         side = data.test if len(data.test) else data
-        if self.material.few is not None and side.labels is not None and system.can("classify"):
+        if (
+            self.material.few is not None
+            and side.labels is not None
+            and system.can("classify")
+            and system.names_classes
+        ):
             values["accuracy"] = metrics.label_accuracy(classify(system, to_float(side.images)), side.labels)
         return values
 

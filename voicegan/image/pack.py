@@ -107,8 +107,20 @@ def save_model(
         "data": dict(data),
         "training": dict(training),
     }
-    tensors = {key: packs.stored(value, half=False) for key, value in system.state_dict().items()}
+    tensors = {key: packs.stored(value, half=False) for key, value in _kept(system).items()}
     KIND.save(folder, name, values, tensors, card)
+
+
+def _kept(system: ImageSystem) -> dict[str, torch.Tensor]:
+    """All tensors of a system, with its pools of old fakes emptied: these are of use to its training alone."""
+    from ..core.tricks import HistoryPool
+
+    tensors = dict(system.state_dict())
+    for name, module in system.named_modules():
+        if isinstance(module, HistoryPool):
+            fresh = HistoryPool(module.capacity).state_dict()
+            tensors |= {f"{name}.{key}": value for key, value in fresh.items()}
+    return tensors
 
 
 def load_model_pack(folder: Path) -> ModelPack:

@@ -20,7 +20,6 @@ from .domains import Domains
 from .sources import Material
 from .systems.base import ImageSystem
 
-COUNT = 64  # samples in a grid
 BESIDE = 8  # pictures that are shown beside what is made of them
 
 
@@ -66,42 +65,62 @@ def held_out(pictures: Pictures, count: int = BESIDE) -> Tensor:
     return to_float(side.images[:count])
 
 
-def labels_by_column(classes: int) -> Tensor:
-    """Labels of a grid with a column for each class, at most sixteen, and eight rows."""
-    return torch.arange(min(classes, 16)).repeat(8)
+def labels_by_column(classes: int, rows: int = BESIDE) -> Tensor:
+    """Labels of a grid with a column for each class, at most sixteen."""
+    return torch.arange(min(classes, 16)).repeat(rows)
 
 
 def picture_of(system: ImageSystem, material: Material, path: Path, seed: int = 0) -> bool:
     """Draw what a system makes at this moment, as it is able to; return whether there was anything to draw."""
+    shown = show(system, material, seed)
+    if shown is not None:
+        grid(shown[0], path, shown[1])
+    return shown is not None
+
+
+def show(
+    system: ImageSystem, material: Material, seed: int = 0, rows: int = BESIDE, columns: int = BESIDE
+) -> tuple[Tensor, int] | None:
+    """What a system makes, as it is able to: pictures (N, C, H, W) row by row, and how many are in a row.
+
+    Samples have a column for each kind where one can be asked for. Pictures that are made of others stand below them.
+    None where there is nothing to show.
+    """
     device = next(system.parameters()).device
     data = material.data
     if isinstance(data, Points):
-        samples = system.sample(1000, seed).flatten(1)
-        grid_of_points = scatter([data.points[:2000], samples])
-        image_grid(to_uint8(grid_of_points).permute(0, 2, 3, 1).numpy(), path, 1)
-    elif isinstance(data, Domains) and system.can("translate"):
-        beside(_translated(system, data, device), path)
-    elif isinstance(data, Domains) and system.can("pairs"):
-        beside(list(system.pairs(BESIDE, seed)), path)  # type: ignore[operator]
-    elif system.can("sample"):
-        labels = labels_by_column(system.classes) if system.conditional else None
-        count, columns = (COUNT, None) if labels is None else (len(labels), len(labels) // 8)
-        grid(system.sample(count, seed, labels), path, columns)
-    elif isinstance(data, Pictures) and system.can("inpaint"):
-        images = held_out(data).to(device)
-        mask = hole(images)
-        beside([images, images.masked_fill(mask, 0.0), system.inpaint(images, mask)], path)  # type: ignore[operator]
-    elif isinstance(data, Pictures) and system.can("reconstruct"):
-        images = held_out(data).to(device)
-        beside([images, system.reconstruct(images)], path)  # type: ignore[operator]
-    else:
-        return False
-    return True
+        return scatter([data.points[:2000], system.sample(1000, seed).flatten(1)]), 1
+    if isinstance(data, Domains) and system.can("translate"):
+        return _below(_translated(system, data, columns, device))
+    if isinstance(data, Domains) and system.can("pairs"):
+        return _below(list(system.pairs(columns, seed)))  # type: ignore[operator]
+    if system.can("sample"):
+        if not system.kinds:
+            return system.sample(rows * columns, seed), columns
+        asked = labels_by_column(system.kinds, rows).to(device)
+        with torch.no_grad():
+            made = system.decode(system.latents(Draws(seed, 0, 0, range(len(asked)), device), asked))
+        return made, len(asked) // rows
+    if isinstance(data, Pictures) and (system.can("inpaint") or system.can("reconstruct")):
+        images = held_out(data, columns).to(device)
+        if system.can("inpaint"):
+            mask = hole(images)
+            return _below([images, images.masked_fill(mask, 0.0), system.inpaint(images, mask)])  # type: ignore[operator]
+        given = [images]
+        if system.can("corrupt"):
+            given.append(system.corrupt(images, Draws(seed, 0, 0, range(len(images)), device)))  # type: ignore[operator]
+        return _below([*given, system.reconstruct(given[-1])])  # type: ignore[operator]
+    return None
 
 
-def _translated(system: ImageSystem, data: Domains, device: torch.device) -> list[Tensor]:
+def _below(rows: Sequence[Tensor]) -> tuple[Tensor, int]:
+    """Sets of as many pictures each, one below the other."""
+    return torch.cat([row.cpu().float() for row in rows]), len(rows[0])
+
+
+def _translated(system: ImageSystem, data: Domains, count: int, device: torch.device) -> list[Tensor]:
     """Rows: a, what is made of it, and where they are pairs what is wanted; and back, where there is a way."""
-    a, b = (held_out(side).to(device) for side in (data.a, data.b))
+    a, b = (held_out(side, count).to(device) for side in (data.a, data.b))
     rows = [a, translate(system, a, "b")]
     if data.paired:
         return [*rows, b]
@@ -116,7 +135,8 @@ def translate(system: ImageSystem, images: Tensor, towards: str, at_once: int = 
 
 def beside(rows: Sequence[Tensor], path: Path) -> None:
     """Write sets of as many pictures each as the rows of a grid."""
-    grid(torch.cat([row.cpu().float() for row in rows]), path, len(rows[0]))
+    images, columns = _below(rows)
+    grid(images, path, columns)
 
 
 def labels_at_random(system: ImageSystem, count: int, seed: int) -> Tensor | None:

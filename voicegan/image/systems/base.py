@@ -86,6 +86,20 @@ class ImageSystem(System):
         """From what the generator gives to samples in [-1, 1]; here they are the same."""
         return generated
 
+    def as_learnt(self, images: Tensor) -> Tensor:
+        """Real pictures as it sees them while it learns, to compare its samples with; here as they are."""
+        return images
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of samples ``latents`` can be asked for: classes, or codes without a name; 0 for none."""
+        return self.classes if self.conditional else 0
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether it was told labels, so that the logits of ``classify`` are in their order."""
+        return self.conditional or self.data == "few-labels"
+
     @classmethod
     def can(cls, ability: str) -> bool:
         """Whether it is able to ``sample``, ``decode``, ``translate``, ``inpaint``, ``encode``, ..."""

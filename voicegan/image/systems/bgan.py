@@ -71,6 +71,10 @@ class BGAN(AdversarialSystem):
         white = draws.uniform("pixels", m, *self.image_shape) < logits.sigmoid()[:, None]
         return torch.where(white, 1.0, -1.0)
 
+    def as_learnt(self, images: Tensor) -> Tensor:
+        """Black and white, where samples are."""
+        return images if self.config.kind == "continuous" else black_and_white(images)
+
     def finish(self, generated: Tensor, draws: Draws) -> Tensor:
         """Draw the pixels of a discrete generator."""
         return generated if self.config.kind == "continuous" else self.drawn(generated, draws, 1)[:, 0]

@@ -65,6 +65,11 @@ class CatGAN(AdversarialSystem):
             terms["supervised"] = self.config.supervised * class_loss(few, batch["few_label"])
         return terms
 
+    @property
+    def names_classes(self) -> bool:
+        """Where labels were looked at."""
+        return bool(self.config.supervised)
+
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of pictures; their order is the labels' only where labels were looked at."""

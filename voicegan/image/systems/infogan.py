@@ -58,6 +58,10 @@ class InfoGAN(AdversarialSystem):
             [super().latents(draws), one_hot, drawn if continuous is None else continuous], dim=1
         )
 
+    @property
+    def kinds(self) -> int:
+        return int(self.config.categories)
+
     def surprise(self, told: Logits, draws: Draws) -> dict[str, Tensor]:
         """``-λ E[log Q(c | x)]``, which is ``-λ L_I`` but for the constant H(c).
 

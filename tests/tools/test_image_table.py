@@ -1,0 +1,82 @@
+"""tools/image_table.py: runs that are done are not repeated, and the page gets their figures."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = """system = "{system}"
+[model]
+width = 4
+[trainer]
+steps = 2
+batch = 4
+device = "cpu"
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The tool, with two tiny recipes of its own and an empty page."""
+    spec = importlib.util.spec_from_file_location("image_table", ROOT / "tools" / "image_table.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RECIPES", tmp_path)
+    (tmp_path / "digits").mkdir()
+    for name, system in (("one", "dcgan"), ("two", "context-encoder")):
+        (tmp_path / "digits" / f"{name}.toml").write_text(TINY.format(system=system))
+    (tmp_path / "README.md").write_text(f"# Page\n{module.BEGIN}\nold\n{module.END}\nThe end.\n")
+    return module
+
+
+def call(table: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["image_table.py", *map(str, words)])
+    table.main()
+
+
+def test_runs_are_made_once_and_fill_the_page(
+    table: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    call(table, monkeypatch, "--runs", runs, "--seeds", "0")
+    result = json.loads((runs / "one-0" / "result.json").read_text())
+    assert result["train_seed"] == 0 and result["steps"] == 2 and result["cpu_s"] > 0
+    frechet = {figure["name"]: figure for figure in result["figures"]}["frechet"]
+    assert frechet["real"] < frechet["value"]
+    page = (tmp_path / "README.md").read_text()
+    assert page.startswith("# Page\n") and page.endswith("The end.\n") and "old" not in page
+    assert "| [one](digits/one.toml) |" in page and "hole psnr" in page
+    for name in ("one", "two"):
+        with Image.open(tmp_path / "digits" / f"{name}.png") as grid:
+            assert grid.width == 10 * 34 - 2
+    capsys.readouterr()
+    before = (runs / "one-0" / "result.json").stat().st_mtime_ns
+    call(table, monkeypatch, "--runs", runs, "--seeds", "0", "--systems", "one", "--minutes", "0")
+    assert (runs / "one-0" / "result.json").stat().st_mtime_ns == before
+    call(table, monkeypatch, "--runs", runs, "--seeds", "1", "--systems", "one", "--minutes", "0")
+    assert "no time is left for one, seed 1" in capsys.readouterr().out and not (runs / "one-1").exists()
+
+
+def test_several_seeds_give_mean_and_deviation(table: ModuleType) -> None:
+    assert table.spread([10.0]) == "10.0"
+    assert table.spread([10.0, 12.0]) == "11.0 ± 1.4"
+    assert table.spread([0.5, 0.5, 0.5]) == "0.500"
+
+
+def test_grids_are_small(table: ModuleType, tmp_path: Path) -> None:
+    levels = torch.from_numpy(np.random.default_rng(0).integers(0, 17, (50, 1, 8, 8)))
+    table.save_grid(levels / 8.0 - 1.0, 10, tmp_path / "grid.png")
+    assert (tmp_path / "grid.png").stat().st_size < 10_000
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (10 * 34 - 2, 5 * 34 - 2)
