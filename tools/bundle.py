@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from voicegan import storage
@@ -21,14 +23,16 @@ PACKAGE = Path(__file__).resolve().parent.parent / "voicegan"
 MOST_BYTES = 8_000_000
 
 
-def bundle(trained: Path, measured: Path, command: str, package: Path = PACKAGE) -> Path:
-    """Copy a voice or a vocoder, checked, and add the table of an evaluation to its card; return its new folder."""
-    figures = json.loads(measured.read_text(encoding="utf-8"))
+def bundle(trained: Path, measured: Sequence[tuple[Path, str]], package: Path = PACKAGE) -> Path:
+    """Copy a voice or a vocoder, checked, and add the tables of evaluations to its card; return its new folder.
+
+    measured: for each evaluation its JSON, and the command that made it.
+    """
     pack: voices.Pack | vocoders.VocoderPack
     if vocoders.KIND.is_in(trained):
-        pack, shelf, shown = vocoders.load_vocoder_pack(trained), "vocoders", copy_table.render(figures)
+        pack, shelf, render = vocoders.load_vocoder_pack(trained), "vocoders", copy_table.render
     else:
-        pack, shelf, shown = voices.load_pack(trained), "voices", table.render(figures)
+        pack, shelf, render = voices.load_pack(trained), "voices", partial(table.render, by_speaker=True)
     pack.build()  # refuses damaged weights
     target = package / shelf / pack.name
     if target.exists():
@@ -36,7 +40,10 @@ def bundle(trained: Path, measured: Path, command: str, package: Path = PACKAGE)
     target.mkdir(parents=True)
     for path in sorted(trained.iterdir()):
         shutil.copyfile(path, target / path.name)
-    card = f"{pack.card.rstrip()}\n\n## Measured\n\n    {command}\n\n```\n{shown.rstrip()}\n```\n"
+    card = f"{pack.card.rstrip()}\n\n## Measured\n"
+    for path, command in measured:
+        shown = render(json.loads(path.read_text(encoding="utf-8")))
+        card += f"\n    {command}\n\n```\n{shown.rstrip()}\n```\n"
     storage.write_atomic(target / CARD, card)
     size = sum(path.stat().st_size for path in target.iterdir())
     if size > MOST_BYTES:
@@ -50,11 +57,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("trained", type=Path, help="folder of a voice or a vocoder")
-    parser.add_argument("--measured", type=Path, required=True, help="JSON of voicegan eval or vocoder eval")
-    parser.add_argument("--command", required=True, help="the command that measured it")
+    parser.add_argument(
+        "--measured", type=Path, required=True, action="append", help="JSON of an eval; may be repeated"
+    )
+    parser.add_argument("--command", required=True, action="append", help="the command that measured it")
     parser.add_argument("--package", type=Path, default=PACKAGE)
     given = parser.parse_args()
-    print(bundle(given.trained, given.measured, given.command, given.package))
+    print(bundle(given.trained, list(zip(given.measured, given.command, strict=True)), given.package))
 
 
 if __name__ == "__main__":

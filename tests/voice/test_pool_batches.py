@@ -282,3 +282,15 @@ def test_nobody_in_the_pool_counts_for_more_than_half_a_minute(source):
     first, last = starts[:10].min(), starts[:10].max()  # over all that there is of a speaker
     assert first == 0 and last > 0.8 * (source.pool.ends[0] - FRAMES)
     assert set(starts.tolist()) <= set(source.pool.starts(FRAMES).tolist())
+
+
+def test_a_throat_is_told_by_what_is_heard_only_where_that_is_asked_for():
+    by_pitch, heard = (
+        TargetAndPool(a_target(), a_pool(), FRAMES, PLAIN, throat=asked) for asked in (False, True)
+    )
+    assert by_pitch.statistics.throat == 0 and len(by_pitch.statistics.sounds) == 0
+    assert len(heard.statistics.sounds) > 0
+    for source, index in ((by_pitch, 0), (by_pitch, 1)):
+        expected = source.statistics.expected(source.pool.log_f0[index])
+        assert source.pool.stretch[index] == pytest.approx(expected, abs=1e-6)
+    assert not np.allclose(by_pitch.pool.stretch, heard.pool.stretch)

@@ -227,6 +227,8 @@ class TargetAndPool:
         How far pictures are moved away from who speaks.
     earlier : mapping, optional
         Statistics of the voice that training sets out from: what is known of a pool where this one is empty.
+    throat : bool
+        Whether throats are told by what is heard, or by the pitch alone.
     """
 
     def __init__(
@@ -236,6 +238,8 @@ class TargetAndPool:
         frames: int,
         disguise: Disguise,
         earlier: Mapping[str, Tensor] | None = None,
+        *,
+        throat: bool = False,
     ) -> None:
         self.frames, self.disguise = frames, disguise
         self.spec: MelSpec = target.spec
@@ -251,7 +255,9 @@ class TargetAndPool:
         self.own = SpeechTape([_repeated(target.utterances, frames)], self.filter)
         mels = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)
         self.target = torch.from_numpy(normalised(target, mels).astype(np.float32))
-        self.statistics = s = statistics(target, self.pool, self.own, self.target, self.filter, earlier)
+        self.statistics = s = statistics(
+            target, self.pool, self.own, self.target, self.filter, earlier, heard=throat
+        )
         for tape in (self.pool, self.own):
             tape.finish(s)
         self.readers, self.read = self._readings(target, pool)
@@ -414,8 +420,13 @@ def statistics(
     mel: Tensor,
     filter_: SourceFilter,
     earlier: Mapping[str, Tensor] | None = None,
+    *,
+    heard: bool = False,
 ) -> Statistics:
-    """Take the statistics of the material. mel: the target's, normalised, frame for frame own's."""
+    """Take the statistics of the material. mel: the target's, normalised, frame for frame own's.
+
+    heard: whether the throat is told by frames, or by the pitch alone.
+    """
     own_track = own.f0[own.f0 > 0]
     target_log_f0 = float(np.log(own_track).mean()) if len(own_track) else _UNKNOWN_LOG_F0
     mean, std = torch.from_numpy(target.mean), torch.from_numpy(target.std)
@@ -424,13 +435,15 @@ def statistics(
     ripple = filter_.harmonics(torch.from_numpy(own.f0)[None])[0][:, voiced]
     shown = (mel * std[:, None] + mean[:, None] - own.envelope)[:, voiced]
     strength = (shown * ripple).sum(dim=1) / ((ripple**2).sum(dim=1) + 1e-3)
-    sounds = Sounds.of(own.frames_of(0), filter_)
+    # Without any frames of the target nothing is heard, and the pitch alone tells.
+    sounds = Sounds.of(own.frames_of(0) if heard else own.envelope[:, :0], filter_)
+    throat = 0.0
     if len(pool.begins) or earlier is None:
         source = of_pool(pool)
-        throat = _offset(pool, sounds, target_log_f0)
+        throat = _offset(pool, sounds, target_log_f0) if heard else throat
     else:
         source = earlier["source.mean"], earlier["source.std"], float(earlier["source.pitch"])
-        throat = _offset_beside(earlier, own, target_log_f0, filter_)
+        throat = _offset_beside(earlier, own, target_log_f0, filter_) if heard else throat
     return Statistics(
         source_mean=source[0],
         source_std=source[1],

@@ -151,7 +151,14 @@ class TargetTraining(VoiceTraining):
         self.set_out_from: dict[str, str] | None = begun.get("set_out_from") or (
             _noted(start) if start else None
         )
-        source = TargetAndPool(material.target, material.pool, system.crop_frames, system.disguise, earlier)
+        source = TargetAndPool(
+            material.target,
+            material.pool,
+            system.crop_frames,
+            system.disguise,
+            earlier,
+            throat=system.config.throat,
+        )
         system.know(source.statistics)
         self.statistics = source.statistics
         monitor = Monitor(directions(material, source, system, name), places.run, say)

@@ -48,6 +48,8 @@ class AnyToOneConfig(Config):
     warp: float = pydantic.Field(0.2, ge=0, le=0.5)  # of the disguise: see Disguise
     colour: float = pydantic.Field(1.0, ge=0)
     noise: float = pydantic.Field(0.35, ge=0, le=1)
+    # Tell throats by what is heard, not by the pitch alone: nearer to the target, at a cost in words (see the recipe).
+    throat: bool = False
     lr_g: float = pydantic.Field(5e-4, gt=0)
     lr_d: float = pydantic.Field(5e-4, gt=0)
     decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
