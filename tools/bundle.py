@@ -23,10 +23,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "voicegan"
 MOST_BYTES = 8_000_000
 
 
-def bundle(trained: Path, measured: Sequence[tuple[Path, str]], package: Path = PACKAGE) -> Path:
+def bundle(
+    trained: Path, measured: Sequence[tuple[Path, str]], package: Path = PACKAGE, flaws: str = ""
+) -> Path:
     """Copy a voice or a vocoder, checked, and add the tables of evaluations to its card; return its new folder.
 
-    measured: for each evaluation its JSON, and the command that made it.
+    measured: for each evaluation its JSON, and the command that made it. flaws: what is known to be wrong with it.
     """
     pack: voices.Pack | vocoders.VocoderPack
     if vocoders.KIND.is_in(trained):
@@ -40,7 +42,10 @@ def bundle(trained: Path, measured: Sequence[tuple[Path, str]], package: Path = 
     target.mkdir(parents=True)
     for path in sorted(trained.iterdir()):
         shutil.copyfile(path, target / path.name)
-    card = f"{pack.card.rstrip()}\n\n## Measured\n"
+    card = f"{pack.card.rstrip()}\n\n"
+    if flaws:
+        card += f"## Known flaws\n\n{flaws}\n\n"
+    card += "## Measured\n"
     for path, command in measured:
         shown = render(json.loads(path.read_text(encoding="utf-8")))
         card += f"\n    {command}\n\n```\n{shown.rstrip()}\n```\n"
@@ -61,9 +66,14 @@ def main() -> None:
         "--measured", type=Path, required=True, action="append", help="JSON of an eval; may be repeated"
     )
     parser.add_argument("--command", required=True, action="append", help="the command that measured it")
+    parser.add_argument("--flaws", default="", help="what is known to be wrong with it")
     parser.add_argument("--package", type=Path, default=PACKAGE)
     given = parser.parse_args()
-    print(bundle(given.trained, list(zip(given.measured, given.command, strict=True)), given.package))
+    print(
+        bundle(
+            given.trained, list(zip(given.measured, given.command, strict=True)), given.package, given.flaws
+        )
+    )
 
 
 if __name__ == "__main__":
