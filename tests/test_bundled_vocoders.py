@@ -29,7 +29,7 @@ def test_it_is_whole_small_and_licensed():
     assert "/tmp" not in pack.card and "/home" not in pack.card and "/work" not in pack.card
 
 
-@pytest.mark.parametrize("voice", ["slt", "bdl"])
+@pytest.mark.parametrize("voice", ["slt", "bdl", "kathleen"])
 def test_the_bundled_voices_speak_through_it(voice):
     pack = find_pack(ROOT / "voicegan" / "voices" / voice)
     assert pack.vocoder == "auto"
