@@ -49,7 +49,10 @@ def test_holes_are_filled_with_what_belongs_there(tmp_path: Path) -> None:
 
 
 def test_categories_are_found_without_labels(tmp_path: Path) -> None:
-    """CatGAN that never looks at a label: better clusters of held-out digits than k-means of pixels finds."""
+    """CatGAN that never looks at a label: better clusters of held-out digits than k-means of pixels finds.
+
+    From this start; not from every one (recipes/image/README.md).
+    """
     found = taught("catgan-no-labels", tmp_path)[1]["cluster_accuracy"]
     assert found.naive is not None and found.value > found.naive
 

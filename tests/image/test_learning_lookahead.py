@@ -15,7 +15,9 @@ def test_looking_ahead_keeps_modes(recipe: str, tmp_path: Path) -> None:
     """The same networks for as many steps: more modes, the further ahead G looks.
 
     In seconds few samples come within the customary three deviations of a centre, so a mode counts as found within
-    twelve: an eighth of the ring's radius, less than a third of the grid's spacing.
+    twelve: an eighth of the ring's radius, less than a third of the grid's spacing. That is what is held: that samples
+    do not collapse. On the grid it is all there is: they lie all over the square, where points anywhere would reach
+    every mode too (`share_far` beside its `naive`; recipes/image/README.md).
     """
     far = taught(recipe, tmp_path / "5")[1]["modes_far"].value
     near = taught(recipe, tmp_path / "0", "model.unroll=0")[1]["modes_far"].value

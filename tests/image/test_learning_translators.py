@@ -24,7 +24,11 @@ pytestmark = SLOW
 
 @pytest.mark.parametrize("recipe", ["cyclegan", "dualgan"])
 def test_styles_are_exchanged_without_a_pair(recipe: str, tmp_path: Path) -> None:
-    """The class is kept both ways, the second domain is met, and the truth is nearer than by taking the negative."""
+    """The class is kept both ways, the second domain is met, and the truth is nearer than by taking the negative.
+
+    Nothing in the losses forbids that one class takes another's place, and from another start CycleGAN does that with
+    all of them (recipes/image/README.md). What is held is that it can find the way, from this start.
+    """
     lesson = Lesson(recipe)
     figures = lesson.figures(lesson.learn(tmp_path))
     data = lesson.material.data

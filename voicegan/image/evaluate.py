@@ -82,7 +82,7 @@ def _measured(
     """All figures that there are for such a system on such data, and of how many samples."""
     if isinstance(data, Points):
         count = count or len(data.test)
-        return of_points(system, untrained(), data, count, seed), count
+        return of_points(system, data, count, seed), count
     if isinstance(data, Domains):
         side = data.test if len(data.test) else data
         count = min(count or len(side.a), len(side.a), len(side.b))

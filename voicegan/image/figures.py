@@ -108,20 +108,24 @@ def _distance(name: str, real: Tensor, made: Tensor, others: Tensor, raw: Tensor
     return _beside(name, values, "other real pictures, an untrained system")
 
 
-def of_points(
-    system: ImageSystem, untrained: ImageSystem, data: Points, count: int, seed: int
-) -> list[Figure]:
-    """Modes of a toy density that samples reach, and the share of good ones."""
-    sets = [system.sample(count, seed), data.test.points[:count], untrained.sample(count, seed)]
+def of_points(system: ImageSystem, data: Points, count: int, seed: int) -> list[Figure]:
+    """Modes of a toy density that samples reach, and the share of good ones.
+
+    Points anywhere in the square reach most modes too, so that these alone say nothing: few of them are good.
+    """
+    anywhere = 2 * Draws(seed, 0, 0, range(count)).uniform("anywhere", 2) - 1
+    sets = (system.sample(count, seed), data.test.points[:count], anywhere)
     near, far = (
         [metrics.count_modes(x.flatten(1).cpu(), data.centres, data.deviation, reach) for x in sets]
         for reach in (3.0, FAR)
     )
-    note = "real points, an untrained system"
+    note = "real points, points anywhere"
+    wide = f"{note}; within {FAR:g} deviations"
     return [
         _beside("modes", (float(each.found) for each in near), note),
         _beside("high_quality", (each.high_quality for each in near), note),
-        _beside("modes_far", (float(each.found) for each in far), f"{note}; within {FAR:g} deviations"),
+        _beside("modes_far", (float(each.found) for each in far), wide),
+        _beside("share_far", (each.high_quality for each in far), wide),
     ]
 
 
