@@ -110,11 +110,18 @@ def set_aside(names: Sequence[str], share: float, least: int, most: int) -> set[
 
 
 def in_threads(work: Callable[[Path], T], paths: Sequence[Path], progress: Progress | None = None) -> list[T]:
-    """`work` on every path, in order, on all cores: decoding, FFTs and pitch release Python's lock."""
-    done: list[T] = []
+    """`work` on every path, in order, on all cores: decoding, FFTs and pitch release Python's lock.
+
+    The first is done before the threads start: what is imported or compiled on the way is so once, and not by several
+    at a time, which Python 3.11 now and then does not survive (ast.parse, called by lazy importers, in two threads).
+    """
+    done = [work(path) for path in paths[:1]]
+    if progress and done:
+        progress(1, len(paths), paths[0].name)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         try:
-            for path, result in zip(paths, pool.map(work, paths), strict=True):
+            rest = paths[1:]
+            for path, result in zip(rest, pool.map(work, rest), strict=True):
                 done.append(result)
                 if progress:
                     progress(len(done), len(paths), path.name)
