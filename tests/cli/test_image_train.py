@@ -19,6 +19,7 @@ from PIL import Image
 from voicegan.cli import main
 from voicegan.core import state
 from voicegan.image.pack import load_model_pack
+from voicegan.image.systems import SYSTEMS
 
 TINY = [
     "--set", "model.width=4", "--set", "model.latent=4", "--set", "trainer.batch=4", "--set", "trainer.log_every=2",
@@ -198,6 +199,19 @@ def test_a_system_of_ones_own_is_trained_where_it_is_named(tmp_path: Path) -> No
         assert said in one_line(train(wrong, *TINY, "--steps", 2, "--out", tmp_path / "x"))
     (tmp_path / "broken.py").write_text("import = 3")
     assert "cannot be imported (SyntaxError" in one_line(train(f"{tmp_path / 'broken.py'}:A", *TINY))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_is_trained_without_a_download_and_read_back(name: str, tmp_path: Path) -> None:
+    known = SYSTEMS.get(name).Config.model_fields
+    small = [part for key in ("width", "latent") if key in known for part in ("--set", f"model.{key}=4")]
+    result = train(
+        name, *small, "--set", "trainer.batch=4", "--device", "cpu", "--steps", 1, "--out", tmp_path / "o"
+    )
+    assert result.exit_code == 0, result.output
+    (model,) = (path.parent for path in (tmp_path / "o").glob("*/model.json"))
+    assert load_model_pack(model).build().image_shape == (1, 8, 8)
+    assert (tmp_path / "o" / "run" / "samples" / "0000001.png").is_file()
 
 
 @pytest.mark.parametrize(
