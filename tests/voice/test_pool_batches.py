@@ -11,15 +11,9 @@ from voicegan.core.random import Draws
 from voicegan.errors import VoiceganError
 from voicegan.voice.analysis import FollowedMean
 from voicegan.voice.pool import Pool
-from voicegan.voice.pool_batches import (
-    PRIOR_S,
-    Disguise,
-    SpeechTape,
-    TargetAndPool,
-    envelope_of,
-    picture_of,
-)
-from voicegan.voice.source_picture import pitch_of
+from voicegan.voice.pool_batches import Disguise, TargetAndPool, picture_of
+from voicegan.voice.source_picture import PRIOR_S, pitch_of
+from voicegan.voice.speech_tape import SpeechTape, envelope_of
 from voicegan.voice.throat import Sounds
 
 M, FRAMES = SPEC.mels, 32
@@ -51,7 +45,7 @@ def test_what_a_batch_holds(source):
     picture, mel = (8, 2 * M + 2, FRAMES), (8, M, FRAMES)
     assert shapes == {
         "own": picture, "own_target": mel,
-        "read": picture, "read_target": mel, "read_weight": (8, 1, FRAMES),
+        "read": picture, "read_target": mel,
         "pool": picture,
         "b": mel, "b_envelope": mel, "b_more": (8, M + 2, FRAMES),
     }  # fmt: skip
@@ -68,7 +62,7 @@ def test_same_draws_give_the_same_batch_and_others_another(source):
     one, again, other = (source.batch(draws(seed=seed)) for seed in (1, 1, 2))
     for name, value in one.items():
         assert torch.equal(value, again[name]), name
-        assert name == "read_weight" or not torch.equal(value, other[name]), name
+        assert not torch.equal(value, other[name]), name
 
 
 def test_a_batch_is_its_rows(source):
@@ -126,7 +120,6 @@ def test_readings_show_what_the_target_says_at_that_moment_in_its_own_pitch(undi
             assert np.corrcoef(mine, theirs)[0, 1] > 0.9
     pitch = f0_hz[f0_hz > 0].log().mean()
     assert pitch == pytest.approx(math.log(190.0), abs=0.1)
-    assert (batch["read_weight"] == 1).all()
 
 
 def test_the_pools_pitch_comes_to_lie_in_the_targets_range(source):

@@ -304,10 +304,9 @@ def test_the_voice_says_where_it_is_from(tmp_path):
 
 def test_a_target_may_be_called_pool(tmp_path):
     run = a_training(tmp_path)
-    facts = {"steps": 2, "planned_steps": 2, "minutes": 0.1, "command": "", "validation": {"score": 1.0}}
     release.save_target_voice(
         tmp_path / "pool", system=run.system, material=run.material, statistics=run.statistics,
-        settings=run.settings, name="pool", set_out_from=None, facts=facts,
+        settings=run.settings, name="pool", set_out_from=None, facts=run.facts({"score": 1.0}),
     )  # fmt: skip
     pack = load_pack(tmp_path / "pool")
     assert pack.training["data"]["pool"]["utterances"] == 6 and "set_out_from" not in pack.training

@@ -63,20 +63,27 @@ def test_same_seed_gives_the_same_weights():
         assert (value == again).all(), name
 
 
+# What `core.runs.Run.facts` says.
+FACTS = {
+    "date": "2026-01-31",
+    "voicegan": "0.0",
+    "steps": 2,
+    "planned_steps": 2,
+    "batch": 1,
+    "seed": 0,
+    "minutes": 0.1,
+    "command": "the command",
+    "validation": {"score": 1.5},
+}
+
+
 def test_voice_carries_data_command_licences_and_its_own_direction(material, tmp_path):
     settings = training.resolve(SMALL)
     system = training.make_system(settings, 80)
-    facts = {
-        "steps": 2,
-        "planned_steps": 2,
-        "minutes": 0.1,
-        "command": "the command",
-        "validation": {"score": 1.5},
-    }
     for target, (name, source) in enumerate([("anna", "ben"), ("ben", "anna")]):
         release.save_voice(
             tmp_path / name, system=system, material=material, settings=settings,
-            names=("anna", "ben"), target=target, facts=facts,
+            names=("anna", "ben"), target=target, facts=FACTS,
         )  # fmt: skip
         pack = load_pack(tmp_path / name)
         assert (pack.name, pack.sources) == (name, (source,))
@@ -91,10 +98,9 @@ def test_voice_carries_data_command_licences_and_its_own_direction(material, tmp
 def test_voice_of_another_source_is_not_replaced(material, tmp_path):
     settings = training.resolve(SMALL)
     system = training.make_system(settings, 80)
-    facts = {"steps": 2, "planned_steps": 2, "minutes": 0.1, "command": "", "validation": {}}
     release.save_voice(
         tmp_path / "ben", system=system, material=material, settings=settings,
-        names=("anna", "ben"), target=1, facts=facts,
+        names=("anna", "ben"), target=1, facts=FACTS,
     )  # fmt: skip
     assert release.folder_of(tmp_path, ("anna", "ben"), 1) == tmp_path / "ben"
     assert release.folder_of(tmp_path, ("carl", "ben"), 1) == tmp_path / "ben-from-carl"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..errors import VoiceganError
 from . import training
 from .progress import counted
-
-if TYPE_CHECKING:
-    from ..voice.training import Places
 
 
 @click.command()
@@ -60,7 +57,6 @@ def train(
 
 def _between(folder_a: Path | None, folder_b: Path | None, names: str | None, asked: training.Asked) -> None:
     """Train two voices, one for each direction."""
-    from .. import storage
     from ..core import runs
     from ..voice import release
     from ..voice import training as t
@@ -100,13 +96,8 @@ def _between(folder_a: Path | None, folder_b: Path | None, names: str | None, as
             voice = release.folder_of(places.voices, called, target)
             flag = "" if asked.out is None else f" (convert with --to {shlex.quote(str(voice))})"
             made.append(f"voice {called[target]} from {called[1 - target]}: {voice}{flag}")
-        spelled = storage_name(places, called, asked.out, storage.home())
+        spelled = training.spelled(places.voices, called[1])
         training.end(outcome, made, f"listen: voicegan convert RECORDING --to {spelled}")
-
-
-def storage_name(places: Places, names: tuple[str, str], out: Path | None, home: Path) -> str:
-    """How the second speaker's voice is named to `voicegan convert`."""
-    return names[1] if out is None or out == home / "voices" else shlex.quote(str(places.voices / names[1]))
 
 
 def _names(names: str | None, a: Path, b: Path) -> tuple[str, str]:

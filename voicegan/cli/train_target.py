@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import VoiceganError
 from . import training
 from .progress import counted
+
+if TYPE_CHECKING:
+    from ..voice.training import Places
 
 
 def is_resumed(asked: training.Asked) -> bool:
@@ -29,7 +31,6 @@ def train(
     target: Path | None, pool: tuple[Path, ...], start: str | None, name: str | None, asked: training.Asked
 ) -> None:
     """Train one voice. See `voicegan.cli.train`."""
-    from .. import storage
     from ..core import runs
     from ..voice import release
     from ..voice import target_training as t
@@ -70,12 +71,12 @@ def train(
     require_same(plan, [material.target.folder, " and ".join(map(str, pool))], run.fingerprints)
     voice = places.voices / called
     if outcome := training.go(run, asked, [f"voice: {voice}"]):
-        spelled = called if places.voices == storage.home() / "voices" else shlex.quote(str(voice))
+        spelled = training.spelled(places.voices, called)
         made = [f"voice {called} from anyone: {voice}"]
         training.end(outcome, made, f"listen: voicegan convert RECORDING --to {spelled}")
 
 
-def _run(target: Path | None, name: str | None, asked: training.Asked) -> Any:
+def _run(target: Path | None, name: str | None, asked: training.Asked) -> Places:
     from ..voice.training import Places
 
     if asked.out is not None:

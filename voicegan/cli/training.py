@@ -258,5 +258,12 @@ def _say_resumed(trainer: Trainer, found: bool, asked: Asked) -> None:
         say("--config is not read again: the run keeps its plan; --set changes single settings")
 
 
+def spelled(voices: Path, name: str) -> str:
+    """How a voice in a folder of voices is named to `voicegan convert`: by its path, where it is not looked for."""
+    from .. import storage
+
+    return name if voices == storage.home() / "voices" else shlex.quote(str(voices / name))
+
+
 def say(text: str) -> None:
     click.echo(text, err=True)

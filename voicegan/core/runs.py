@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +30,11 @@ CHECKS = 20  # validations over a run, unless trainer.check_every says otherwise
 def first_rank() -> bool:
     """Whether this process is the one that talks and writes; known before anything is launched."""
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+
+
+def said_once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """What prints a line in the first process, and nothing in the others."""
+    return say if first_rank() else lambda text: None
 
 
 def save_plan(run: Path, values: Mapping[str, Any]) -> None:
@@ -164,6 +170,8 @@ class Run:
         What `resolve` resolved; it has a section ``trainer``.
     title : str
         Of the curves.
+    command : str
+        The command line, for the card.
     say : callable
         Prints one line to the user.
     """
@@ -171,7 +179,23 @@ class Run:
     trainer: Trainer
     settings: Any
     title: str
+    command: str
     say: Callable[[str], None]
+
+    def facts(self, values: Mapping[str, float]) -> dict[str, Any]:
+        """What a card says of the run so far. values: of the last check."""
+        planned = self.settings.trainer
+        return {
+            "date": date.today().isoformat(),
+            "voicegan": __version__,
+            "steps": self.trainer.step,
+            "planned_steps": planned.steps,
+            "batch": planned.batch,
+            "seed": planned.seed,
+            "minutes": round(self.trainer.seconds / 60, 1),
+            "command": self.command,
+            "validation": {name: round(value, 4) for name, value in values.items()},
+        }
 
     def plan(self) -> dict[str, Any]:
         """What the run was started with, besides its settings."""

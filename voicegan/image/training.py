@@ -7,14 +7,13 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import torch
 
-from .. import __version__, config, storage
+from .. import config, storage
 from ..config import Config
 from ..core import runs
 from ..core.random import derive
@@ -136,7 +135,7 @@ class Training(runs.Run):
     ) -> None:
         self.material, self.settings, self.name, self.places = material, settings, name, places
         self.command, self.title = command, name
-        self.say = say if runs.first_rank() else lambda text: None
+        self.say = runs.said_once(say)
         self.judge = judge_for(settings.judge, material.data)
         self.system = make_system(settings, material.shape, len(material.classes))
         _require_kind(self.system, material)
@@ -211,18 +210,10 @@ class Training(runs.Run):
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         settings, data = self.settings, self.material.data
         facts = {
-            "date": date.today().isoformat(),
-            "voicegan": __version__,
-            "steps": self.trainer.step,
-            "planned_steps": settings.trainer.steps,
-            "batch": settings.trainer.batch,
-            "seed": settings.trainer.seed,
-            "minutes": round(self.trainer.seconds / 60, 1),
-            "command": self.command,
+            **self.facts(values),
             "pictures": len(data.train),
             "held_out": len(data.test),
             "judge": self.judge.name if self.judge else "",
-            "validation": {name: round(value, 4) for name, value in values.items()},
             "licences": list(settings.licences),
         }
         pack.save_model(

@@ -7,14 +7,13 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import torch
 
-from .. import __version__, config, storage
+from .. import config, storage
 from ..audio.mel import MelSpec
 from ..config import Config
 from ..core import runs
@@ -171,7 +170,7 @@ class Training(runs.Run):
     ) -> None:
         self.corpus, self.settings, self.name, self.places = corpus, settings, name, places
         self.command, self.title = command, name
-        self.say = say if runs.first_rank() else lambda text: None
+        self.say = runs.said_once(say)
         self.system = make_system(settings, corpus.spec, resumes=resumes)
         source = Crops(corpus.training, corpus.spec, self.system.crop_frames, self.system.variety)
         self.monitor = Monitor(corpus, places.run)
@@ -219,15 +218,8 @@ class Training(runs.Run):
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         corpus, settings = self.corpus, self.settings
         facts = {
-            "date": date.today().isoformat(),
-            "voicegan": __version__,
+            **self.facts(values),
             "system": settings.system,
-            "steps": self.trainer.step,
-            "planned_steps": settings.trainer.steps,
-            "batch": settings.trainer.batch,
-            "seed": settings.trainer.seed,
-            "minutes": round(self.trainer.seconds / 60, 1),
-            "command": self.command,
             "started_from": Path(settings.start_from).name,
             "through": [name for name, _ in corpus.through],
             "data": {
@@ -236,7 +228,6 @@ class Training(runs.Run):
                 "held_out": len(corpus.held_out),
                 "refused": len(corpus.refused),
             },
-            "validation": {name: round(value, 4) for name, value in values.items()},
         }
         pack.save_vocoder(
             self.places.vocoder,

@@ -21,11 +21,10 @@ from ..audio.source_filter import SourceFilter
 from ..audio.threads import one_thread
 from .normaliser import MEMORY_S, FixedNormaliser, RunningNormaliser, normaliser_for
 from .pack import ORDER, THROAT
-from .source_picture import SPEECH, held, moved, picture
+from .source_picture import PRIOR_S, held, moved, picture, speech_frames
 from .throat import FollowedThroat, Sounds, by_pitch
 
-_ENVELOPE_PRIOR_S = 1.0  # how much speech the trained mean weighs against what is heard
-_PITCH_PRIOR_S = 0.1
+_PITCH_PRIOR_S = 0.1  # how much voiced speech the pool's mean pitch weighs
 _FUTURE_S = 0.08  # of sound after a window in which its pitch is sought: every hop of it is waited for
 
 
@@ -96,7 +95,7 @@ class PictureAnalysis:
         self._mean, self._std = statistics["source.mean"], statistics["source.std"]
         self._target_pitch = float(statistics["target.pitch"])
         self._before_hz = math.exp(statistics["source.pitch"])
-        self._mean_envelope = FollowedMean(self._mean, _ENVELOPE_PRIOR_S, frames_per_s)
+        self._mean_envelope = FollowedMean(self._mean, PRIOR_S, frames_per_s)
         self._mean_pitch = FollowedMean(statistics["source.pitch"], _PITCH_PRIOR_S, frames_per_s)
         # A voice of which nothing is known of how its target sounds goes by the pitch alone.
         nothing = self._mean.new_zeros(1), self._mean.new_zeros(0, ORDER)
@@ -142,7 +141,7 @@ class PictureAnalysis:
         self._before_hz = float(held_hz[-1])
         voiced = f0_hz > 0
         envelope = self._parts.envelope(log_mel[None], f0_hz[None])[0]
-        said = ((envelope - self._mean[:, None]) / self._std[:, None]).mean(dim=0) > SPEECH
+        said = speech_frames(envelope, self._mean, self._std)
         mean_envelope = self._mean_envelope.follow(envelope, said)
         mean_pitch = self._mean_pitch.follow(torch.where(voiced, f0_hz, 1.0).log()[None], voiced)
         moved_hz = moved(held_hz[None], mean_pitch, self._target_pitch)

@@ -18,62 +18,17 @@ from ..errors import VoiceganError
 from .batches import normalised
 from .corpus import Speaker, Utterance
 from .pool import Pool
-from .source_picture import held, moved, picture, speech_frames
-from .throat import SLOPE, Sounds, by_pitch
+from .pool_statistics import Statistics, statistics
+from .source_picture import PRIOR_S, held, moved, picture, speech_frames
+from .speech_tape import SpeechTape, envelope_of, mean_log_f0
+from .throat import Sounds
 
-PRIOR_S = 1.0  # how much speech the pool's mean weighs against what is heard of a speaker
 _HEARD_S = 8.0  # most speech before a crop by which a speaker is known in training, ...
 _AHEAD_S = 2.0  # ... and after it
 _MOST_OF_ONE_S = 30.0  # of one speaker of the pool counts, however much there is
 _PITCH_ERROR = 0.03  # deviation, in nepers, of a speaker's mean pitch as far as a moment's speech tells it
-_PAUSE_DEPTH = 5.0  # nepers under a speaker's loud frames
-_UNKNOWN_LOG_F0 = math.log(150.0)
-_COLOURS = (
-    0.2,
-    0.15,
-    0.15,
-    0.1,
-    0.1,
-    0.1,
-)  # nepers of the first cosines of a microphone's colour, at strength 1
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What training takes from the material once; all of it is in the voice.
-
-    Attributes
-    ----------
-    source_mean, source_std : Tensor
-        ``(M,)``: of the pool's envelopes, the mean over speakers and the deviation within a speaker.
-    source_log_f0, target_log_f0 : float
-        Mean natural logarithm of the pitch in Hz.
-    target_mean, target_std : Tensor
-        ``(M,)``: of the target's log-mel.
-    target_envelope : Tensor
-        ``(M,)``: mean of the target's envelope over speech.
-    harmonics : Tensor
-        ``(M,)``: how strongly the pitch's ripple shows in the target's log-mel.
-    throat : float
-        How much higher the target's formants are than a speaker's of its pitch, on average, in nepers.
-    sounds : Tensor
-        ``(K, ORDER)``: see `throat.Sounds`.
-    """
-
-    source_mean: Tensor
-    source_std: Tensor
-    source_log_f0: float
-    target_mean: Tensor
-    target_std: Tensor
-    target_log_f0: float
-    target_envelope: Tensor
-    harmonics: Tensor
-    throat: float
-    sounds: Tensor
-
-    def expected(self, log_f0: float) -> float:
-        """By which factor, as a logarithm, the formants of a speaker of this mean pitch are to move."""
-        return float(by_pitch(log_f0, self.target_log_f0, self.throat))
+# Nepers of the first cosines of a microphone's colour, at strength 1.
+_COLOURS = (0.2, 0.15, 0.15, 0.1, 0.1, 0.1)
 
 
 @dataclass(frozen=True)
@@ -95,110 +50,22 @@ class Disguise:
     noise: float = 0.35
 
 
-class SpeechTape:
-    """Speakers end to end: envelopes, pitch, and what is known of each speaker up to any frame.
-
-    Parameters
-    ----------
-    speakers : sequence of sequence of Utterance
-        The utterances of each.
-    source_filter : SourceFilter
-        Of the mel contract.
-    """
-
-    def __init__(self, speakers: Sequence[Sequence[Utterance]], source_filter: SourceFilter) -> None:
-        self.filter = source_filter
-        said = [u for utterances in speakers for u in utterances]
-        nothing = torch.zeros(source_filter.spec.mels, 0)
-        self.envelope = torch.cat([nothing, *(envelope_of(u.mel, u.f0, source_filter) for u in said)], dim=1)
-        self.f0 = np.concatenate([np.zeros(0, np.float32), *(u.f0 for u in said)])
-        lengths = [sum(u.frames for u in utterances) for utterances in speakers]
-        self.ends = np.cumsum(lengths, dtype=np.int64)
-        self.begins = self.ends - np.array(lengths)
-
-    def finish(self, known: Statistics) -> None:
-        """Note which frames are speech, by the pool's statistics, each speaker's mean pitch, and the throat."""
-        loud = speech_frames(self.envelope.numpy(), known.source_mean.numpy(), known.source_std.numpy())
-        counted = torch.from_numpy(np.concatenate([[0], np.cumsum(loud)]))
-        spoken = self.envelope.double() * torch.from_numpy(loud)
-        self.sums = torch.nn.functional.pad(spoken.cumsum(dim=1), (1, 0))
-        self.counts = counted.double()
-        self.log_f0 = np.full(len(self.begins), known.source_log_f0)
-        self.stretch = np.zeros(len(self.begins))
-        sounds = Sounds(known.sounds, self.filter)
-        self.held_hz = torch.empty(len(self.f0))
-        for index, (begin, end) in enumerate(zip(self.begins, self.ends, strict=True)):
-            track = self.f0[begin:end]
-            voiced = track[track > 0]
-            if len(voiced):
-                self.log_f0[index] = np.log(voiced).mean()
-            expected = known.expected(self.log_f0[index])
-            self.stretch[index] = sounds.told(self.frames_of(index, loud), expected)
-            kept = held(track, math.exp(self.log_f0[index]))
-            self.held_hz[begin:end] = torch.from_numpy(kept)
-        self.voiced = torch.from_numpy((self.f0 > 0).astype(np.float32))
-
-    def starts(self, frames: int, most: int | None = None) -> Tensor:
-        """Where crops of so many frames may begin: within one speaker, at so many places of each at most."""
-        spans = [np.arange(b, e - frames + 1) for b, e in zip(self.begins, self.ends, strict=True)]
-        if most is not None:  # evenly over what there is of the speaker
-            spans = [s[np.arange(min(len(s), most)) * len(s) // min(len(s), most)] for s in spans]
-        return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *spans]))
-
-    def mean_around(self, starts: Tensor, frames: int, past: Tensor, future: Tensor, prior: Tensor,
-                    weight: float) -> Tensor:  # fmt: skip
-        """What would be known of each speaker's mean envelope, ``(B, M, 1)``, from the frames about a crop."""
-        speaker = np.searchsorted(self.ends, starts.numpy(), side="right")
-        begin, end = torch.from_numpy(self.begins[speaker]), torch.from_numpy(self.ends[speaker])
-        first = torch.maximum(starts - past, begin)
-        last = torch.minimum(starts + frames + future, end)
-        total = (self.sums[:, last] - self.sums[:, first]).T + weight * prior.double()
-        count = self.counts[last] - self.counts[first] + weight
-        return (total / count[:, None]).float()[:, :, None]
-
-    def stretch_at(self, starts: Tensor) -> Tensor:
-        """By which factors the formants of the speakers at these frames move to the target's, ``(B,)``."""
-        speaker = np.searchsorted(self.ends, starts.numpy(), side="right")
-        return torch.from_numpy(self.stretch[speaker]).float().exp()
-
-    def frames_of(self, index: int, loud: np.ndarray | None = None) -> Tensor:
-        """A speaker's frames of speech (M, F), the mean taken off."""
-        span = slice(self.begins[index], self.ends[index])
-        said = self.envelope[:, span]
-        said = said[:, _loud(said) if loud is None else torch.from_numpy(loud[span])]
-        return said - said.mean(dim=1, keepdim=True)
-
-    def log_f0_at(self, starts: Tensor) -> Tensor:
-        """Mean log-pitch of the speakers at these frames, ``(B, 1)``."""
-        speaker = np.searchsorted(self.ends, starts.numpy(), side="right")
-        return torch.from_numpy(self.log_f0[speaker]).float()[:, None]
-
-
-def envelope_of(mel: np.ndarray, f0: np.ndarray, source_filter: SourceFilter) -> Tensor:
-    """The envelope (M, F) of a log-mel (M, F) with the pitch (F,)."""
-    tensors = (torch.from_numpy(np.ascontiguousarray(x, np.float32))[None] for x in (mel, f0))
-    return source_filter.envelope(*tensors)[0]
-
-
 def picture_of(
     mel: np.ndarray, f0: np.ndarray, known: Statistics, source_filter: SourceFilter, frames_per_s: float
 ) -> np.ndarray:
     """The picture (2M + 2, F) of a recording's log-mel (M, F) and pitch (F,), the whole of it being known."""
     envelope = envelope_of(mel, f0, source_filter)
-    loud = speech_frames(envelope.numpy(), known.source_mean.numpy(), known.source_std.numpy())
+    loud = speech_frames(envelope, known.source_mean, known.source_std)
     weight = PRIOR_S * frames_per_s
     mean = (envelope[:, loud].sum(dim=1) + weight * known.source_mean) / (loud.sum() + weight)
-    voiced = f0 > 0
-    log_f0 = float(np.log(f0[voiced]).mean()) if voiced.any() else known.source_log_f0
+    found = mean_log_f0(f0)
+    log_f0 = known.source_log_f0 if found is None else found
     hz = moved(torch.from_numpy(held(f0, math.exp(log_f0))), log_f0, known.target_log_f0)
     without_mean = envelope - mean[:, None]
     told = Sounds(known.sounds, source_filter).told(without_mean[:, loud], known.expected(log_f0))
     factors = torch.full((1, len(f0)), math.exp(told))
-    x = (
-        source_filter.stretched((envelope - mean[:, None])[None], factors.to(hz.dtype))
-        / known.source_std[:, None]
-    )
-    spoken = torch.from_numpy(voiced.astype(np.float32))
+    x = source_filter.stretched(without_mean[None], factors) / known.source_std[:, None]
+    spoken = torch.from_numpy((f0 > 0).astype(np.float32))
     drawn = picture(x, hz[None], spoken[None], known.target_log_f0, source_filter)
     return drawn[0].numpy()
 
@@ -210,7 +77,7 @@ class TargetAndPool:
 
     - ``own``, a picture of the target's own speech in disguise, and ``own_target``, that speech;
     - ``read``, a picture of somebody who reads the target's sentences, in the target's own pitch, with
-      ``read_target`` and ``read_weight``, aligned to it; only where the pool has such readers;
+      ``read_target``, aligned to it; only where the pool has such readers;
     - ``b``, the target's speech at another moment;
     - ``pool``, a picture of anybody in the pool, the pitch moved into the target's range, and of ``b`` also
       ``b_envelope``, its envelope as in a picture, and ``b_more``, the picture's other channels; only with a pool.
@@ -284,7 +151,6 @@ class TargetAndPool:
             read = self._start(draws, "read")
             made["read"] = self._picture(draws, "read", self.readers, read, self._pitch(self.read, read))
             made["read_target"] = _cut(self.read.mel, read, self.frames)
-            made["read_weight"] = _cut(self.read.weight, read, self.frames)
         other = self._start(draws, "own", name="b")
         made["b"] = _cut(self.target, other, self.frames)
         if "pool" in self._starts:
@@ -360,7 +226,6 @@ class TargetAndPool:
         """Those of the pool who read the target's sentences, and the target's reading frame by frame beside them."""
         said: list[list[Utterance]] = []
         mels: list[np.ndarray] = []
-        weights: list[np.ndarray] = []
         tracks: list[np.ndarray] = []
         otherwise = math.exp(self.statistics.target_log_f0)
         for index, parallel in pool.pairs.items():
@@ -372,16 +237,13 @@ class TargetAndPool:
                 there = target.utterances[pair.index_b]
                 mels.append(normalised(target, there.mel)[:, pair.index_ab])
                 tracks.append(there.f0[pair.index_ab])
-                weights.append(np.ones((1, len(pair.index_ab)), np.float32))
         if not said:
             return None, None
         tape = SpeechTape(said, self.filter)
-        s = self.statistics
-        tape.finish(s)
+        tape.finish(self.statistics)
         track = np.concatenate(tracks)
         return tape, _Readings(
             torch.from_numpy(np.concatenate(mels, axis=1).astype(np.float32)),
-            torch.from_numpy(np.concatenate(weights, axis=1)),
             torch.from_numpy(held(track, otherwise)),
             torch.from_numpy((track > 0).astype(np.float32)),
         )
@@ -390,100 +252,8 @@ class TargetAndPool:
 @dataclass(frozen=True)
 class _Readings:
     mel: Tensor  # (M, F) normalised
-    weight: Tensor  # (1, F)
     held_hz: Tensor  # (F,)
     voiced: Tensor  # (F,)
-
-
-def of_pool(pool: SpeechTape) -> tuple[Tensor, Tensor, float]:
-    """Mean over speakers and deviation within a speaker (M,) of a pool's envelopes, and its mean log-pitch."""
-    means, variances, pitches = [], [], []
-    for begin, end in zip(pool.begins, pool.ends, strict=True):
-        said = pool.envelope[:, begin:end]
-        said = said[:, _loud(said)]
-        means.append(said.mean(dim=1))
-        variances.append(said.var(dim=1, correction=0))
-        track = pool.f0[begin:end]
-        if (track > 0).any():
-            pitches.append(float(np.log(track[track > 0]).mean()))
-    return (
-        torch.stack(means).mean(dim=0),
-        torch.stack(variances).mean(dim=0).sqrt().clamp(min=1e-2),
-        float(np.mean(pitches)) if pitches else _UNKNOWN_LOG_F0,
-    )
-
-
-def statistics(
-    target: Speaker,
-    pool: SpeechTape,
-    own: SpeechTape,
-    mel: Tensor,
-    filter_: SourceFilter,
-    earlier: Mapping[str, Tensor] | None = None,
-    *,
-    heard: bool = False,
-) -> Statistics:
-    """Take the statistics of the material. mel: the target's, normalised, frame for frame own's.
-
-    heard: whether the throat is told by frames, or by the pitch alone.
-    """
-    own_track = own.f0[own.f0 > 0]
-    target_log_f0 = float(np.log(own_track).mean()) if len(own_track) else _UNKNOWN_LOG_F0
-    mean, std = torch.from_numpy(target.mean), torch.from_numpy(target.std)
-    # How much of the ripple shows in each band of the target's voiced frames: least squares, band by band.
-    voiced = torch.from_numpy(own.f0 > 0)
-    ripple = filter_.harmonics(torch.from_numpy(own.f0)[None])[0][:, voiced]
-    shown = (mel * std[:, None] + mean[:, None] - own.envelope)[:, voiced]
-    strength = (shown * ripple).sum(dim=1) / ((ripple**2).sum(dim=1) + 1e-3)
-    # Without any frames of the target nothing is heard, and the pitch alone tells.
-    sounds = Sounds.of(own.frames_of(0) if heard else own.envelope[:, :0], filter_)
-    throat = 0.0
-    if len(pool.begins) or earlier is None:
-        source = of_pool(pool)
-        throat = _offset(pool, sounds, target_log_f0) if heard else throat
-    else:
-        source = earlier["source.mean"], earlier["source.std"], float(earlier["source.pitch"])
-        throat = _offset_beside(earlier, own, target_log_f0, filter_) if heard else throat
-    return Statistics(
-        source_mean=source[0],
-        source_std=source[1],
-        source_log_f0=source[2],
-        target_mean=mean,
-        target_std=std,
-        target_log_f0=target_log_f0,
-        target_envelope=own.envelope[:, _loud(own.envelope)].mean(dim=1),
-        harmonics=strength.clamp(0.0, 2.0),
-        throat=throat,
-        sounds=sounds.centres,
-    )
-
-
-def _offset(pool: SpeechTape, sounds: Sounds, target_log_f0: float) -> float:
-    """How much higher the target's formants are than the pool's, beyond what the pitch tells: the median speaker's."""
-    beyond = []
-    for index, (begin, end) in enumerate(zip(pool.begins, pool.ends, strict=True)):
-        track = pool.f0[begin:end]
-        if (track > 0).any():
-            by_pitch_alone = SLOPE * (target_log_f0 - float(np.log(track[track > 0]).mean()))
-            beyond.append(sounds.told(pool.frames_of(index)) - by_pitch_alone)
-    return float(np.median(beyond)) if beyond else 0.0
-
-
-def _offset_beside(
-    earlier: Mapping[str, Tensor], own: SpeechTape, target_log_f0: float, filter_: SourceFilter
-) -> float:
-    """The same without a pool: by how much the target differs from another whose offset from a pool is known."""
-    if "target.sounds" not in earlier:
-        return 0.0
-    to_other = Sounds(earlier["target.sounds"], filter_).told(own.frames_of(0))
-    by_pitch_alone = SLOPE * (float(earlier["target.pitch"]) - target_log_f0)
-    return float(earlier["target.throat"]) - (to_other - by_pitch_alone)
-
-
-def _loud(envelope: Tensor) -> Tensor:
-    """Frames of one speaker's envelope (M, F) that are no pauses, boolean (F,): before any pool is known."""
-    level = envelope.mean(dim=0)
-    return level > torch.quantile(level, 0.95) - _PAUSE_DEPTH
 
 
 def _cut(tape: Tensor, starts: Tensor, frames: int) -> Tensor:

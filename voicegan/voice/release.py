@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .. import __version__
 from ..errors import VoiceganError
 from . import pack
 
 if TYPE_CHECKING:
     from .corpus import Speaker
     from .pool import Pool
-    from .pool_batches import Statistics
+    from .pool_statistics import Statistics
     from .systems.any_to_one import AnyToOne
     from .systems.base import VoiceSystem
     from .target_training import TargetMaterial, TargetTrainingConfig
@@ -66,15 +64,12 @@ def save_voice(
     target : int
         Which of the two speakers it speaks as: 0 or 1.
     facts : mapping
-        Steps, minutes, command, validation: into ``voice.json`` and the card.
+        `core.runs.Run.facts`: into ``voice.json`` and the card.
     """
     speakers = (material.a, material.b)
     source, wanted = speakers[1 - target], speakers[target]
     training = {
-        "date": date.today().isoformat(),
-        "voicegan": __version__,
         **facts,
-        "seed": settings.trainer.seed,
         "parallel_pairs": len(material.parallel.pairs) if material.parallel else 0,
         "data": {names[1 - target]: _data(source), names[target]: _data(wanted)},
     }
@@ -116,10 +111,7 @@ def save_target_voice(
     """Write the voice of a training of one target, replacing an earlier one. See :func:`save_voice`."""
     pool = material.pool
     training = {
-        "date": date.today().isoformat(),
-        "voicegan": __version__,
         **facts,
-        "seed": settings.trainer.seed,
         "parallel_pairs": sum(len(parallel.pairs) for parallel in pool.pairs.values()),
         "data": {name: _data(material.target)},
         "pool": _pool_data(pool),
@@ -136,16 +128,7 @@ def save_target_voice(
         sources=[pack.ANY_SOURCE],
         mel=material.target.spec,
         normaliser="envelope",
-        statistics={
-            "source.mean": statistics.source_mean,
-            "source.std": statistics.source_std,
-            "source.pitch": torch.tensor([statistics.source_log_f0]),
-            "target.mean": statistics.target_mean,
-            "target.std": statistics.target_std,
-            "target.pitch": torch.tensor([statistics.target_log_f0]),
-            "target.throat": torch.tensor([statistics.throat]),
-            "target.sounds": statistics.sounds,
-        },
+        statistics=statistics.kept(),
         card=_target_card(name, training, settings),
         vocoder=settings.vocoder,
         level_db=settings.corpus.level_db,

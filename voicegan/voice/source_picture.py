@@ -8,9 +8,10 @@ from torch import Tensor
 
 from ..audio.source_filter import SourceFilter
 
+PRIOR_S = 1.0  # how much speech the pool's mean weighs against what is heard of a speaker
 LOWEST_HZ, HIGHEST_HZ = 62.0, 480.0  # a moved pitch stays within
 _PITCH_SCALE = 3.0  # a third of a neper, five semitones, is one
-SPEECH = -1.5  # deviations, on average over the bands, under the pool's mean: what lies lower is a pause
+_SPEECH = -1.5  # deviations, on average over the bands, under the pool's mean: what lies lower is a pause
 
 
 def held(f0_hz: np.ndarray, before_hz: float) -> np.ndarray:
@@ -22,10 +23,9 @@ def held(f0_hz: np.ndarray, before_hz: float) -> np.ndarray:
     return np.where(place < 0, before_hz, f0_hz[place.clip(0)]).astype(np.float32)
 
 
-def speech_frames(envelope: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def speech_frames(envelope: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Which frames of an envelope (M, F) are no pauses, boolean (F,), by a pool's mean and deviation (M,)."""
-    loud: np.ndarray = ((envelope - mean[:, None]) / std[:, None]).mean(axis=0) > SPEECH
-    return loud
+    return ((envelope - mean[:, None]) / std[:, None]).mean(dim=0) > _SPEECH
 
 
 def moved(held_hz: Tensor, from_log: Tensor | float, to_log: Tensor | float) -> Tensor:

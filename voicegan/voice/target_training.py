@@ -19,7 +19,7 @@ from ..core.random import derive
 from ..core.system import Progress, System
 from ..errors import VoiceganError
 from . import release
-from .corpus import Speaker, load_speaker
+from .corpus import Speaker
 from .library import find_pack, installed
 from .monitor import UTTERANCES, Direction, Monitor, aside
 from .pack import Pack
@@ -27,7 +27,15 @@ from .pool import Pool, PoolConfig, load_pool
 from .pool_batches import TargetAndPool, picture_of
 from .systems import POOL_SYSTEMS, SYSTEMS
 from .systems.any_to_one import AnyToOne
-from .training import Places, SideConfig, VoiceTraining, VoiceTrainingConfig, fingerprint
+from .training import (
+    Places,
+    SideConfig,
+    VoiceTraining,
+    VoiceTrainingConfig,
+    counted,
+    fingerprint,
+    load_side,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +91,7 @@ def gather(
     VoiceganError
         A folder has too little that can be used, or the pool holds the target.
     """
-    side = settings.target
-    speaker = load_speaker(
-        target,
-        settings.corpus,
-        files=list(side.files) if side.files is not None else None,
-        held_out_files=list(side.held_out) if side.held_out is not None else None,
-        progress=progress,
-    )
+    speaker = load_side(target, settings.target, settings.corpus, progress)
     everyone = Pool([], [], {})
     if pool:
         everyone = load_pool(pool, speaker, settings.corpus, settings.pool, progress=progress)
@@ -137,7 +138,7 @@ class TargetTraining(VoiceTraining):
         begun: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.material = material
-        say = say if runs.first_rank() else lambda text: None
+        say = runs.said_once(say)
         system = make_system(settings, material)
         start = find_start(settings.start, system, material.target)
         if start is None and not material.pool.speakers:
@@ -182,12 +183,7 @@ class TargetTraining(VoiceTraining):
     def describe(self) -> list[str]:
         """Say in a few lines what is trained on what."""
         target, pool = self.material.target, self.material.pool
-        refused = f", {len(target.refused)} files refused" if target.refused else ""
-        lines = []
-        lines.append(
-            f"{self.names[0]}: {len(target.utterances)} utterances, {target.minutes:.1f} min to train on; "
-            f"{len(target.held_out)} held out{refused}"
-        )
+        lines = [counted(self.names[0], target)]
         lines.append(
             "no pool: the target's own speech trains, in disguise"
             if not pool.speakers
@@ -202,11 +198,7 @@ class TargetTraining(VoiceTraining):
             lines.append("nobody in the pool reads the target's sentences")
         if self.set_out_from is not None:
             lines.append(f"sets out from the voice {self.set_out_from['name']} ({self.settings.start})")
-        trainer = self.settings.trainer
-        lines.append(
-            f"system {self.settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}"
-        )
-        return lines
+        return [*lines, self.planned()]
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         release.save_target_voice(

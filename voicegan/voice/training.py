@@ -118,17 +118,10 @@ def gather(
     """
     if a.resolve() == b.resolve():
         raise VoiceganError(f"both folders are {a}", "Give one folder for each speaker.")
-    sides = []
-    for folder, side in ((a, settings.a), (b, settings.b)):
-        sides.append(
-            load_speaker(
-                folder,
-                settings.corpus,
-                files=list(side.files) if side.files is not None else None,
-                held_out_files=list(side.held_out) if side.held_out is not None else None,
-                progress=progress,
-            )
-        )
+    sides = [
+        load_side(folder, side, settings.corpus, progress)
+        for folder, side in ((a, settings.a), (b, settings.b))
+    ]
     _warn_of_shared(sides[0], sides[1])
     if settings.parallel == "off":
         return Material(sides[0], sides[1], None, None)
@@ -136,6 +129,16 @@ def gather(
     if settings.parallel == "on" and not found.pairs:
         raise VoiceganError(f"{a} and {b} are not parallel: {found.verdict.reason}", "Set parallel to auto.")
     return Material(sides[0], sides[1], found.verdict, found if found.pairs else None)
+
+
+def load_side(
+    folder: Path,
+    side: SideConfig,
+    corpus: CorpusConfig,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Speaker:
+    """Load one folder as its settings say. Raises VoiceganError as `corpus.load_speaker` does."""
+    return load_speaker(folder, corpus, files=side.files, held_out_files=side.held_out, progress=progress)
 
 
 def _warn_of_shared(a: Speaker, b: Speaker) -> None:
@@ -240,15 +243,10 @@ class VoiceTraining(runs.Run):
         self.monitor.recall(self.places.run / "metrics.jsonl", self.trainer.step)
         return found
 
-    def facts(self, values: Mapping[str, float]) -> dict[str, Any]:
-        """What a voice's card says of the run so far. values: of the last check."""
-        return {
-            "steps": self.trainer.step,
-            "planned_steps": self.settings.trainer.steps,
-            "minutes": round(self.trainer.seconds / 60, 1),
-            "command": self.command,
-            "validation": {name: round(value, 4) for name, value in values.items()},
-        }
+    def planned(self) -> str:
+        """Say in a line what system is trained for how long."""
+        trainer = self.settings.trainer
+        return f"system {self.settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}"
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         raise NotImplementedError
@@ -284,7 +282,7 @@ class Training(VoiceTraining):
         say: Callable[[str], None] = log.info,
     ) -> None:
         self.material = material
-        say = say if runs.first_rank() else lambda text: None
+        say = runs.said_once(say)
         system = make_system(settings, material.a.spec.mels)
         source = TwoSpeakers(material.a, material.b, system.crop_frames, material.parallel)
         directions = both_ways(material.a, material.b, material.parallel, names)
@@ -304,13 +302,8 @@ class Training(VoiceTraining):
 
     def describe(self) -> list[str]:
         """Say in a few lines what is trained on what."""
-        material, lines = self.material, []
-        for name, speaker in zip(self.names, material.speakers, strict=True):
-            refused = f", {len(speaker.refused)} files refused" if speaker.refused else ""
-            lines.append(
-                f"{name}: {len(speaker.utterances)} utterances, {speaker.minutes:.1f} min to train on; "
-                f"{len(speaker.held_out)} held out{refused}"
-            )
+        material = self.material
+        lines = [counted(name, who) for name, who in zip(self.names, material.speakers, strict=True)]
         if material.parallel is not None:
             count = len(material.parallel.pairs)
             lines.append(f"parallel: {count} sentences are read by both; each helps as an aligned pair")
@@ -321,11 +314,7 @@ class Training(VoiceTraining):
             lines.append(f"not parallel: {material.verdict.reason}")
         else:
             lines.append("not parallel: the folders are taken as unrelated sentences")
-        trainer = self.settings.trainer
-        lines.append(
-            f"system {self.settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}"
-        )
-        return lines
+        return [*lines, self.planned()]
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         for target in (1, 0):
@@ -338,6 +327,15 @@ class Training(VoiceTraining):
                 target=target,
                 facts=self.facts(values),
             )
+
+
+def counted(name: str, speaker: Speaker) -> str:
+    """Say in a line how much there is of a speaker."""
+    refused = f", {len(speaker.refused)} files refused" if speaker.refused else ""
+    return (
+        f"{name}: {len(speaker.utterances)} utterances, {speaker.minutes:.1f} min to train on; "
+        f"{len(speaker.held_out)} held out{refused}"
+    )
 
 
 def fingerprint(speaker: Speaker) -> str:

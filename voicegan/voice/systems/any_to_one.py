@@ -23,9 +23,10 @@ from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch, Syste
 from ...core.tricks import feature_matching, judge
 from ..nets.any_to_one import AnyGenerator, PoolGenerator
 from ..nets.light import LightDiscriminator
-from ..pool_batches import Disguise, Statistics
+from ..pool_batches import Disguise
+from ..pool_statistics import Statistics
 from ..source_picture import pitch_of
-from .terms import distance, supervised
+from .terms import distance
 
 
 class AnyToOneConfig(Config):
@@ -150,7 +151,7 @@ class AnyToOne(System):
         terms["own"] = c.own * distance(fakes["own"], batch["own_target"])
         aligned = [batch["own_target"]]
         if "read" in batch:
-            terms["read"] = c.read * supervised(fakes["read"], batch["read_target"], batch["read_weight"])
+            terms["read"] = c.read * distance(fakes["read"], batch["read_target"])
             aligned.append(batch["read_target"])
         if c.matching > 0:
             wanted = torch.cat(aligned)
