@@ -56,8 +56,8 @@ def test_64_pixels_are_the_papers_four_steps() -> None:
     assert g.coarse == (1024, 4, 4)
     convs = [layer for layer in g.layers if isinstance(layer, torch.nn.ConvTranspose2d)]
     assert [conv.out_channels for conv in convs] == [512, 256, 128, 3]
-    assert [block[0].out_channels for block in d.blocks] == [128, 256, 512, 1024]
-    first, second = d.blocks[0][1], d.blocks[1][1]
+    assert [layer[0].out_channels for layer in d.layers] == [128, 256, 512, 1024]
+    first, second = d.layers[0][1], d.layers[1][1]
     assert isinstance(first, torch.nn.Identity) and isinstance(second, torch.nn.BatchNorm2d)
     assert convs[0].weight.std().item() == pytest.approx(0.02, rel=0.02)
 

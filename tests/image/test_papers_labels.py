@@ -124,7 +124,7 @@ def test_q_shares_the_body_of_d_and_needs_no_labels() -> None:
     system.zero_grad()
     system.discriminator_loss(batch, scratch, START)["category"].backward()
     assert system.d.judgement.heads["category"].weight.grad.any()
-    assert system.d.blocks[0][0].weight.grad.any()  # the body learns to read codes too
+    assert system.d.layers[0][0].weight.grad.any()  # the body learns to read codes too
 
 
 # SGAN ---------------------------------------------------------------------------------------------------------

@@ -101,10 +101,10 @@ def test_patches_are_as_wide_as_the_paper_says(strides: int, patch: int) -> None
 
 def test_patch_gan_of_70_pixels_is_the_papers() -> None:
     d = PatchDiscriminator(6, (256, 256), 64)
-    convs = [block[0] for block in d.blocks]
+    convs = [layer[0] for layer in d.layers]
     assert [conv.out_channels for conv in convs] == [64, 128, 256, 512]
     assert [conv.stride[0] for conv in convs] == [2, 2, 2, 1]
-    assert isinstance(d.blocks[0][1], nn.Identity) and isinstance(d.blocks[1][1], nn.BatchNorm2d)
+    assert isinstance(d.layers[0][1], nn.Identity) and isinstance(d.layers[1][1], nn.BatchNorm2d)
     with pytest.raises(VoiceganError, match="no patches"):
         PatchDiscriminator(1, (4, 4), 4)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...core.blocks import initialise
 from ...core.system import Logits
 from .dcgan import ConvDiscriminator, halvings
+from .judging import activations
 
 
 class CoupledGenerator(nn.Module):
@@ -69,8 +70,8 @@ class CoupledDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         whole = ConvDiscriminator(shape, width, norm)
-        self.a, *shared = whole.blocks
-        (self.b, *_) = ConvDiscriminator(shape, width, norm).blocks
+        self.a, *shared = whole.layers
+        (self.b, *_) = ConvDiscriminator(shape, width, norm).layers
         self.shared, self.judgement = nn.ModuleList(shared), whole.judgement
 
     def forward(self, a: Tensor, b: Tensor) -> tuple[Logits, Logits]:
@@ -78,9 +79,5 @@ class CoupledDiscriminator(nn.Module):
         return self._judged(self.a(a)), self._judged(self.b(b))
 
     def _judged(self, x: Tensor) -> Logits:
-        features = [x]
-        for block in self.shared:
-            x = block(x)
-            features.append(x)
-        judged: Logits = self.judgement(*features)
+        judged: Logits = self.judgement(x, *activations(self.shared, x))
         return judged

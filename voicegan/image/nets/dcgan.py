@@ -10,13 +10,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from ...core.blocks import initialise
-from ...core.system import Logits
 from ...errors import VoiceganError
-from .judging import Judgement, require_condition
+from .judging import Judgement, LayeredDiscriminator
 
 
 def halvings(shape: Sequence[int]) -> int:
@@ -79,7 +77,7 @@ class ConvGenerator(nn.Module):
         return pictures
 
 
-class ConvDiscriminator(nn.Module):
+class ConvDiscriminator(LayeredDiscriminator):
     """Strided convolutions with leaky rectifiers; no norm on the first, as in the paper.
 
     Parameters
@@ -110,32 +108,16 @@ class ConvDiscriminator(nn.Module):
         dropout: float = 0.0,
         score: bool = True,
     ) -> None:
-        super().__init__()
-        self.conditions = conditions
         steps = halvings(shape)
         sizes = [width * min(8, 2**step) for step in range(steps)]
-        blocks = []
+        layers = []
         for index, (before, after) in enumerate(zip([shape[0] + conditions, *sizes], sizes, strict=False)):
             kind = "none" if index == 0 else norm
             conv = nn.Conv2d(before, after, 4, 2, 1, bias=kind == "none")
-            blocks.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)))
-        self.blocks = nn.ModuleList(blocks)
-        self.judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+            layers.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)))
+        judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+        super().__init__(layers, judgement, conditions)
         initialise(self)
-
-    def forward(self, pictures: Tensor, condition: Tensor | None = None) -> Logits:
-        """Pictures (B, C, H, W) and conditions (B, conditions) to a judgement."""
-        require_condition(condition, self.conditions)
-        x = pictures
-        if condition is not None:
-            planes = condition.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            x = torch.cat([x, planes], dim=1)
-        features = []
-        for block in self.blocks:
-            x = block(x)
-            features.append(x)
-        judged: Logits = self.judgement(*features)
-        return judged
 
 
 def norm_of(kind: str, channels: int) -> nn.Module:

@@ -1,9 +1,11 @@
-"""What the discriminators of the table end in."""
+"""What the discriminators of the table have in common: a stack of layers, and a judgement at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ...core.system import Logits
@@ -33,6 +35,54 @@ class Judgement(nn.Module):
         heads = {name: head(last) for name, head in self.heads.items()}
         scores = () if self.score is None else (self.score(last),)
         return Logits(scores, (layers,), heads)
+
+
+class LayeredDiscriminator(nn.Module):
+    """A stack of layers, and a :class:`Judgement` that reads the activations of the last.
+
+    Parameters
+    ----------
+    layers : sequence of nn.Module
+        Each takes what the one before it gives; the first takes samples and conditions.
+    judgement : Judgement
+        What they end in.
+    conditions : int
+        Size of the conditions; 0 for none.
+
+    Attributes
+    ----------
+    flat : bool
+        Whether samples are vectors to it rather than pictures.
+    """
+
+    flat: ClassVar[bool] = False
+
+    def __init__(self, layers: Sequence[nn.Module], judgement: Judgement, conditions: int = 0) -> None:
+        super().__init__()
+        self.conditions = conditions
+        self.layers = nn.ModuleList(layers)
+        self.judgement = judgement
+
+    def forward(self, samples: Tensor, condition: Tensor | None = None) -> Logits:
+        """Samples (B, C, H, W) and conditions (B, conditions) to a judgement."""
+        require_condition(condition, self.conditions)
+        x = samples.flatten(1) if self.flat else samples
+        if condition is not None:
+            told = condition.to(x.dtype)
+            if not self.flat:  # one constant plane each
+                told = told[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, told], dim=1)
+        judged: Logits = self.judgement(*activations(self.layers, x))
+        return judged
+
+
+def activations(layers: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
+    """What each of the layers makes of what the one before it gave."""
+    made = []
+    for layer in layers:
+        x = layer(x)
+        made.append(x)
+    return tuple(made)
 
 
 def require_condition(condition: Tensor | None, size: int) -> None:

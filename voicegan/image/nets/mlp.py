@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from ...core.system import Logits
-from .judging import Judgement, require_condition
+from .judging import Judgement, LayeredDiscriminator
 
 
 class MLPGenerator(nn.Module):
@@ -44,7 +42,7 @@ class MLPGenerator(nn.Module):
         return samples.unflatten(1, self.shape)
 
 
-class MLPDiscriminator(nn.Module):
+class MLPDiscriminator(LayeredDiscriminator):
     """Two hidden layers of leaky rectifiers.
 
     Parameters
@@ -65,6 +63,8 @@ class MLPDiscriminator(nn.Module):
         Whether there is a score besides the heads.
     """
 
+    flat = True
+
     def __init__(
         self,
         shape: Sequence[int],
@@ -75,26 +75,11 @@ class MLPDiscriminator(nn.Module):
         dropout: float = 0.0,
         score: bool = True,
     ) -> None:
-        super().__init__()
-        self.conditions = conditions
         norms = {"none": lambda: nn.Identity(), "layer": lambda: nn.LayerNorm(width)}
         make = norms.get(norm, lambda: nn.BatchNorm1d(width))
         sizes = (math.prod(shape) + conditions, width)
-        self.layers = nn.ModuleList(
+        layers = [
             nn.Sequential(nn.Linear(size, width), make(), nn.LeakyReLU(0.2), nn.Dropout(dropout))
             for size in sizes
-        )
-        self.judgement = Judgement(width, heads, score)
-
-    def forward(self, samples: Tensor, condition: Tensor | None = None) -> Logits:
-        """Samples (B, \\*shape) and conditions (B, conditions) to a judgement."""
-        require_condition(condition, self.conditions)
-        x = samples.flatten(1)
-        if condition is not None:
-            x = torch.cat([x, condition.to(x.dtype)], dim=1)
-        features = []
-        for layer in self.layers:
-            x = layer(x)
-            features.append(x)
-        judged: Logits = self.judgement(*features)
-        return judged
+        ]
+        super().__init__(layers, Judgement(width, heads, score), conditions)

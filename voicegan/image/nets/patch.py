@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...core.blocks import InstanceNorm, initialise
 from ...core.system import Logits
 from ...errors import VoiceganError
+from .judging import activations
 
 Norm = Literal["none", "instance", "batch"]
 
@@ -55,22 +56,19 @@ class PatchDiscriminator(nn.Module):
         strides = min(strides, int(math.log2(min(size) / 4)))
         sizes = [width * min(8, 2**step) for step in range(strides + 1)]
         self.patch = 4
-        blocks = []
+        layers = []
         for step, after in enumerate(sizes):
             kind, stride = ("none", 2) if step == 0 else (norm, 2 if step < strides else 1)
             before = channels if step == 0 else sizes[step - 1]
             conv = nn.Conv2d(before, after, 4, stride, 1, bias=kind == "none")
-            blocks.append(nn.Sequential(conv, norm_layer(kind, after), nn.LeakyReLU(0.2)))
+            layers.append(nn.Sequential(conv, norm_layer(kind, after), nn.LeakyReLU(0.2)))
         for stride in (1, *[2] * strides):  # from the last layer but one to the first
             self.patch = (self.patch - 1) * stride + 4
-        self.blocks = nn.ModuleList(blocks)
+        self.layers = nn.ModuleList(layers)
         self.score = nn.Conv2d(sizes[-1], 1, 4, 1, 1)
         initialise(self)
 
     def forward(self, pictures: Tensor) -> Logits:
         """Pictures (B, channels, H, W) to scores (B, 1, h, w) and the features before them."""
-        x, features = pictures, []
-        for block in self.blocks:
-            x = block(x)
-            features.append(x)
-        return Logits((self.score(x),), (tuple(features),))
+        features = activations(self.layers, pictures)
+        return Logits((self.score(features[-1]),), (features,))

@@ -12,16 +12,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...core.blocks import initialise
-from ...core.system import Logits
 from .dcgan import halvings, norm_of
-from .judging import Judgement, require_condition
+from .judging import Judgement, LayeredDiscriminator
 
 
-class DeepConvDiscriminator(nn.Module):
+class DeepConvDiscriminator(LayeredDiscriminator):
     """3 x 3 and 4 x 4 strided convolutions in turn, leaky rectifiers with a slope of 0.1.
 
     Parameters
@@ -44,34 +42,18 @@ class DeepConvDiscriminator(nn.Module):
         dropout: float = 0.0,
         score: bool = True,
     ) -> None:
-        super().__init__()
-        self.conditions = conditions
         steps = halvings(shape)
         sizes = [width * min(8, 2**step) for step in range(steps + 1)]
         # (channels before, after, kernel, stride)
         plan = [(shape[0] + conditions, width, 3, 1)]
         for before, after in itertools.pairwise(sizes):
             plan += [(before, after, 4, 2), (after, after, 3, 1)]
-        blocks = []
+        layers = []
         for index, (before, after, kernel, stride) in enumerate(plan):
             kind = "none" if index == 0 else norm
             conv = nn.Conv2d(before, after, kernel, stride, 1, bias=kind == "none")
-            blocks.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.1), nn.Dropout(dropout)))
-        self.blocks = nn.ModuleList(blocks)
-        self.judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+            layers.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.1), nn.Dropout(dropout)))
+        judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+        super().__init__(layers, judgement, conditions)
         # Under spectral norm the size of a weight only sets how fast Adam turns it: 0.02 would be too fast.
         initialise(self, "xavier", 1.0)
-
-    def forward(self, pictures: Tensor, condition: Tensor | None = None) -> Logits:
-        """Pictures (B, C, H, W) and conditions (B, conditions) to a judgement."""
-        require_condition(condition, self.conditions)
-        x = pictures
-        if condition is not None:
-            planes = condition.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            x = torch.cat([x, planes], dim=1)
-        features = []
-        for block in self.blocks:
-            x = block(x)
-            features.append(x)
-        judged: Logits = self.judgement(*features)
-        return judged
