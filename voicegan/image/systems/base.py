@@ -182,20 +182,96 @@ class ImageSystem(System):
         return draws.integers("label", self.classes) if labels is None else labels
 
 
-class AdversarialConfig(Config):
-    """Hyper-parameters that all systems of one generator and one discriminator have."""
+class GameConfig(Config):
+    """Hyper-parameters that all systems have in which generators play against discriminators."""
+
+    lr_g: float = pydantic.Field(2e-4, gt=0)
+    lr_d: float = pydantic.Field(2e-4, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+    d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminators in each step
+    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged networks, in samples; None keeps none
+
+
+class GameSystem(ImageSystem):
+    """Generators against discriminators, who learn in turn. What each minimises is the subclass's to say.
+
+    Parameters
+    ----------
+    image_shape : sequence of int
+        ``(C, H, W)``, or another shape of samples.
+    classes : int
+        Classes of the data; 0 where it has no labels.
+    config : GameConfig
+        Hyper-parameters.
+
+    Attributes
+    ----------
+    generators, discriminators : tuple of str
+        The attributes that hold the networks of either side; one optimizer has each side.
+    averaged_players : tuple of str, optional
+        Those of them that are used outside training; the generators where it is left out.
+    kind_of_optimizer : str
+        As :class:`~voicegan.core.system.OptimizerSpec` names them.
+    d : nn.Module
+        Where there is one discriminator: from samples to ``Logits``.
+    """
+
+    generators: ClassVar[tuple[str, ...]] = ("g",)
+    discriminators: ClassVar[tuple[str, ...]] = ("d",)
+    averaged_players: ClassVar[tuple[str, ...] | None] = None
+    kind_of_optimizer: ClassVar[str] = "adam"
+    d: nn.Module
+
+    def __init__(self, image_shape: Sequence[int], classes: int, config: GameConfig) -> None:
+        super().__init__(image_shape, classes)
+        self.config: Any = config
+        for name, player in zip((*self.generators, *self.discriminators), self.players(), strict=True):
+            setattr(self, name, player)
+        if config.half_life is not None:
+            for name in self.generators if self.averaged_players is None else self.averaged_players:
+                self.average(name, config.half_life)
+
+    def players(self) -> tuple[nn.Module, ...]:
+        """Build the networks, in the order of ``generators`` and ``discriminators``."""
+        raise NotImplementedError
+
+    def optimizers(self) -> Mapping[str, OptimizerSpec]:
+        c, kind = self.config, self.kind_of_optimizer
+        return {
+            "g": OptimizerSpec(self.generators, c.lr_g, c.betas, kind),
+            "d": OptimizerSpec(self.discriminators, c.lr_d, c.betas, kind),
+        }
+
+    @property
+    def contested(self) -> bool:
+        """Whether discriminators take part: not where what they say has no weight."""
+        return True
+
+    def phases(self, progress: Progress) -> tuple[Phase, ...]:
+        """The generators first: the discriminators then learn from the fakes that are there already."""
+        generating = Phase("g", "g", self.generator_loss)
+        judging = Phase("d", "d", self.discriminator_loss, repeats=self.config.d_repeats)
+        return (generating, judging) if self.contested else (generating,)
+
+    def generator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """What the generators minimise."""
+        raise NotImplementedError
+
+    def discriminator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """What the discriminators minimise."""
+        raise NotImplementedError
+
+
+class AdversarialConfig(GameConfig):
+    """Hyper-parameters of generator and discriminator from the tables of networks."""
 
     net: Literal["mlp", "dcgan"] = "dcgan"
     latent: int = pydantic.Field(64, ge=1)
     width: int = pydantic.Field(32, ge=1)  # hidden units (mlp), or channels at the finest size (dcgan)
     d_norm: Literal["none", "layer", "batch"] = "batch"  # within the discriminator
-    lr_g: float = pydantic.Field(2e-4, gt=0)
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
-    d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminator in each step
     dropout: float = pydantic.Field(0.0, ge=0, lt=1)  # within the discriminator
-    # Of the averaged networks, in samples; None keeps none. What G makes wanders about the data in circles, and the
-    # average lies nearer the middle (Yazıcı et al. 2019); early in a run it is shorter, see `core.ema`.
+    # What G makes wanders about the data in circles, and the average lies nearer the middle (Yazıcı et al. 2019); early
+    # in a run it is shorter, see `core.ema`.
     half_life: float | None = pydantic.Field(10_000, gt=0)
 
 
@@ -206,26 +282,10 @@ def unmixed(norm: str) -> str:
     return norm
 
 
-class AdversarialSystem(ImageSystem):
-    """One generator against one discriminator. What each of them minimises is the subclass's to say.
-
-    Attributes
-    ----------
-    d : nn.Module
-        The discriminator, from samples to ``Logits``.
-    """
+class AdversarialSystem(GameSystem):
+    """One generator from noise against one discriminator, both from the tables of networks."""
 
     trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 20_000, "batch": 64}
-    kind_of_optimizer: ClassVar[str] = "adam"
-    averaged_players: ClassVar[tuple[str, ...]] = ("g",)  # those used outside training
-
-    def __init__(self, image_shape: Sequence[int], classes: int, config: AdversarialConfig) -> None:
-        super().__init__(image_shape, classes)
-        self.config: Any = config
-        self.g, self.d = self.players()
-        if config.half_life is not None:
-            for name in self.averaged_players:
-                self.average(name, config.half_life)
 
     def players(self) -> tuple[nn.Module, nn.Module]:
         """Build generator and discriminator. A subclass says here what more they take and tell."""
@@ -251,28 +311,6 @@ class AdversarialSystem(ImageSystem):
         kind = DISCRIMINATORS.get(net or c.net)
         made: nn.Module = kind(self.image_shape, c.width, c.d_norm, conditions, heads, c.dropout, score)
         return made
-
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c, kind = self.config, self.kind_of_optimizer
-        return {
-            "g": OptimizerSpec(("g",), c.lr_g, c.betas, kind),
-            "d": OptimizerSpec(("d",), c.lr_d, c.betas, kind),
-        }
-
-    def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        """The generator first: the discriminator then learns from the fakes that are there already."""
-        return (
-            Phase("g", "g", self.generator_loss),
-            Phase("d", "d", self.discriminator_loss, repeats=self.config.d_repeats),
-        )
-
-    def generator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """What the generator minimises."""
-        raise NotImplementedError
-
-    def discriminator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """What the discriminator minimises."""
-        raise NotImplementedError
 
     def latents(self, draws: Draws, labels: Tensor | None = None) -> Tensor:
         """``z ~ N(0, I)``, (B, latent)."""

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import pydantic
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ...config import Config
 from ...core.objectives import NON_SATURATING
 from ...core.random import Draws
-from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
+from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
 from ...errors import VoiceganError
-from ..nets import DISCRIMINATORS
+from ..nets.dcgan import ConvDiscriminator
 from ..nets.filling import HoleFiller
 from .acgan import class_loss
-from .base import Data, ImageSystem
+from .base import Data, GameConfig, GameSystem
 
 
-class CCGANConfig(Config):
+class CCGANConfig(GameConfig):
     """Hyper-parameters of the system `ccgan`."""
 
     width: int = pydantic.Field(32, ge=1)
@@ -29,13 +27,10 @@ class CCGANConfig(Config):
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)  # in D
     hole: float = pydantic.Field(0.5, gt=0, lt=1)  # side of the hole, of the picture's
     supervised: float = pydantic.Field(1.0, ge=0)  # λ_c
-    lr_g: float = pydantic.Field(2e-4, gt=0)
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of both averages, in samples
 
 
-class CCGAN(ImageSystem):
+class CCGAN(GameSystem):
     """``min_G max_D E[log D(x)] + E[log(1 - D(x_I))] + λ_c E[log D_c(y | x_l)]`` (eq. 3).
 
     ``x_I = (1 - m) ⊙ x + m ⊙ G(m, x)``: the picture itself with a square hole filled by G. D sees whole pictures and
@@ -46,29 +41,14 @@ class CCGAN(ImageSystem):
     Config = CCGANConfig
     data: ClassVar[Data] = "few-labels"
     trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 20_000, "batch": 64}
+    averaged_players: ClassVar[tuple[str, ...]] = ("g", "d")
 
-    def __init__(self, image_shape: Sequence[int], classes: int, config: CCGANConfig) -> None:
-        super().__init__(image_shape, classes)
-        if classes < 2:
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        """D tells classes besides."""
+        if self.classes < 2:
             raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
-        self.config = c = config
-        self.g = HoleFiller(image_shape, c.width)
-        self.d = DISCRIMINATORS.get("dcgan")(
-            image_shape, c.width, c.d_norm, heads={"class": classes}, dropout=c.dropout
-        )
-        if c.half_life is not None:
-            self.average("g", c.half_life)
-            self.average("d", c.half_life)
-
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c = self.config
-        return {
-            "g": OptimizerSpec(("g",), c.lr_g, c.betas),
-            "d": OptimizerSpec(("d",), c.lr_d, c.betas),
-        }
-
-    def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        return Phase("g", "g", self.generator_loss), Phase("d", "d", self.discriminator_loss)
+        c, shape, heads = self.config, self.image_shape, {"class": self.classes}
+        return HoleFiller(shape, c.width), ConvDiscriminator(shape, c.width, c.d_norm, 0, heads, c.dropout)
 
     def holes(self, draws: Draws) -> Tensor:
         """A square hole somewhere in each picture, (B, 1, H, W), True inside."""

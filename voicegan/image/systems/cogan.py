@@ -6,35 +6,30 @@ latent vector then gives the same thing in both domains.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import pydantic
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ...config import Config
 from ...core.objectives import NON_SATURATING
 from ...core.random import Draws
-from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
+from ...core.system import Batch, Progress, Scratch
 from ..nets.coupled import CoupledDiscriminator, CoupledGenerator
-from .base import Data, ImageSystem
+from .base import Data, GameConfig, GameSystem
 from .encoding import AT_ONCE
 
 
-class CoGANConfig(Config):
+class CoGANConfig(GameConfig):
     """Hyper-parameters of the system `cogan`; latent and rates are the paper's (section 4)."""
 
     latent: int = pydantic.Field(100, ge=1)
     width: int = pydantic.Field(32, ge=1)
     d_norm: Literal["none", "layer", "batch"] = "batch"
-    lr_g: float = pydantic.Field(2e-4, gt=0)
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of averaged generators, in samples
 
 
-class CoGAN(ImageSystem):
+class CoGAN(GameSystem):
     """``min_{G_a, G_b} max_{D_a, D_b} V(D_a, G_a) + V(D_b, G_b)`` under shared weights (eqs. 5 and 6).
 
     Parameters
@@ -58,23 +53,9 @@ class CoGAN(ImageSystem):
     data: ClassVar[Data] = "two-domains"
     trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 25_000, "batch": 128}
 
-    def __init__(self, image_shape: Sequence[int], classes: int, config: CoGANConfig) -> None:
-        super().__init__(image_shape, classes)
-        self.config, c = config, config
-        self.g = CoupledGenerator(c.latent, self.image_shape, c.width)
-        self.d = CoupledDiscriminator(self.image_shape, c.width, c.d_norm)
-        if c.half_life is not None:
-            self.average("g", c.half_life)
-
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c = self.config
-        return {
-            "g": OptimizerSpec(("g",), c.lr_g, c.betas),
-            "d": OptimizerSpec(("d",), c.lr_d, c.betas),
-        }
-
-    def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        return (Phase("g", "g", self.generator_loss), Phase("d", "d", self.discriminator_loss))
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        c, shape = self.config, self.image_shape
+        return CoupledGenerator(c.latent, shape, c.width), CoupledDiscriminator(shape, c.width, c.d_norm)
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``-E[log D_a(G_a(z))] - E[log D_b(G_b(z))]``, one z for both."""

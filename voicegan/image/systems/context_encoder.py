@@ -6,25 +6,23 @@ discriminator of the filling makes it choose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import pydantic
 import torch
 from torch import Tensor, nn
 
-from ...config import Config
 from ...core.objectives import NON_SATURATING, at_least_float32
 from ...core.random import Draws
-from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
+from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
 from ..nets.context import ContextNet
 from ..nets.dcgan import ConvDiscriminator
-from .base import ImageSystem
+from .base import GameConfig, GameSystem
 from .encoding import AT_ONCE
 
 
-class ContextEncoderConfig(Config):
+class ContextEncoderConfig(GameConfig):
     """Hyper-parameters of the system `context-encoder`; the defaults are the paper's (section 5.1)."""
 
     place: Literal["centre", "anywhere"] = "centre"  # of the hole, which is half as high and half as wide
@@ -33,12 +31,9 @@ class ContextEncoderConfig(Config):
     reconstruction: float = pydantic.Field(0.999, ge=0)  # λ_rec
     adversarial: float = pydantic.Field(0.001, ge=0)  # λ_adv; 0: squared error alone
     lr_g: float = pydantic.Field(2e-3, gt=0)  # ten times the discriminator's
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
-    half_life: float | None = pydantic.Field(None, gt=0)  # of an averaged generator, in samples
 
 
-class ContextEncoder(ImageSystem):
+class ContextEncoder(GameSystem):
     """``λ_rec L_rec + λ_adv L_adv`` (eq. 3) on a rectangle that the network does not see.
 
     Parameters
@@ -62,29 +57,19 @@ class ContextEncoder(ImageSystem):
     Config = ContextEncoderConfig
     trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 100_000, "batch": 64}
 
-    def __init__(self, image_shape: Sequence[int], classes: int, config: ContextEncoderConfig) -> None:
-        super().__init__(image_shape, classes)
-        self.config, c = config, config
-        channels, height, width = self.image_shape
-        self.g = ContextNet(self.image_shape, c.width)
-        self.hole = (height // 2, width // 2)
-        self.d: nn.Module = ConvDiscriminator((channels, *self.hole), c.d_width)
-        if c.half_life is not None:
-            self.average("g", c.half_life)
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        c, channels = self.config, self.image_shape[0]
+        return ContextNet(self.image_shape, c.width), ConvDiscriminator((channels, *self.hole), c.d_width)
 
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c = self.config
-        return {
-            "g": OptimizerSpec(("g",), c.lr_g, c.betas),
-            "d": OptimizerSpec(("d",), c.lr_d, c.betas),
-        }
+    @property
+    def hole(self) -> tuple[int, int]:
+        """Height and width of the hole."""
+        _, height, width = self.image_shape
+        return height // 2, width // 2
 
-    def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        generator, discriminator = (
-            Phase("g", "g", self.generator_loss),
-            Phase("d", "d", self.discriminator_loss),
-        )
-        return (generator, discriminator) if self.config.adversarial else (generator,)
+    @property
+    def contested(self) -> bool:
+        return bool(self.config.adversarial)
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``λ_rec ‖M̂ ⊙ (x - F((1 - M̂) ⊙ x))‖² - λ_adv E[log D(F(...))]`` (eqs. 1 and 2), means over pixels."""

@@ -15,17 +15,17 @@ import pydantic
 import torch
 from torch import Tensor, nn
 
-from ...config import Config
 from ...core.objectives import LEAST_SQUARES, at_least_float32
 from ...core.schedules import linear_decay
 from ...core.system import Batch, OptimizerSpec, Progress, Scratch
 from ...core.tricks import HistoryPool, judge
 from ..nets.patch import PatchDiscriminator
 from ..nets.resnet import ResNetGenerator
+from .base import GameConfig
 from .translating import TranslatingSystem
 
 
-class CycleGANConfig(Config):
+class CycleGANConfig(GameConfig):
     """Hyper-parameters of the system `cyclegan`; the defaults are the paper's (section 4, appendix 7)."""
 
     width: int = pydantic.Field(64, ge=1)
@@ -37,11 +37,7 @@ class CycleGANConfig(Config):
         0.0, ge=0
     )  # 0.5 λ for paintings, which else change their tint (section 5.2)
     pool: int = pydantic.Field(50, ge=0)  # earlier fakes that the discriminators are shown, of each domain
-    lr_g: float = pydantic.Field(2e-4, gt=0)
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
     decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
-    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples
 
 
 class CycleGAN(TranslatingSystem):

@@ -13,18 +13,18 @@ from typing import Any, ClassVar, Literal
 import pydantic
 from torch import Tensor, nn
 
-from ...config import Config
 from ...core.objectives import WASSERSTEIN
 from ...core.penalties import clip_weights
 from ...core.system import Batch, Phase, Progress, Scratch
 from ...core.tricks import judge
 from ..nets.patch import PatchDiscriminator
 from ..nets.unet import UNet
+from .base import GameConfig
 from .cyclegan import distance
 from .translating import TranslatingSystem
 
 
-class DualGANConfig(Config):
+class DualGANConfig(GameConfig):
     """Hyper-parameters of the system `dualgan`; the defaults are in the ranges of the paper (section 3.4)."""
 
     width: int = pydantic.Field(64, ge=1)
@@ -38,7 +38,6 @@ class DualGANConfig(Config):
     lr_g: float = pydantic.Field(5e-5, gt=0)
     lr_d: float = pydantic.Field(5e-5, gt=0)
     betas: tuple[float, float] = (0.0, 0.0)  # RMSProp has none
-    half_life: float | None = pydantic.Field(None, gt=0)  # of averaged generators, in samples
 
 
 class DualGAN(TranslatingSystem):
@@ -60,7 +59,7 @@ class DualGAN(TranslatingSystem):
         """The generators, then n_critic updates of both critics; after each, their weights are clamped."""
         generators, critics = super().phases(progress)
         clamp = partial(clip_weights, (self.d_a, self.d_b), self.config.clip)
-        return generators, replace(critics, repeats=self.config.d_repeats, after=(clamp,))
+        return generators, replace(critics, after=(clamp,))
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``λ ‖a - G_BA(G_AB(a))‖₁ + λ ‖b - G_AB(G_BA(b))‖₁ - D_B(G_AB(a)) - D_A(G_BA(b))`` (eq. 3)."""

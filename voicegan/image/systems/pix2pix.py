@@ -6,25 +6,23 @@ too, decides what looks real in the small.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import pydantic
 import torch
 from torch import Tensor, nn
 
-from ...config import Config
 from ...core.objectives import NON_SATURATING, at_least_float32
-from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
+from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
 from ...errors import VoiceganError
 from ..nets.patch import PatchDiscriminator
 from ..nets.unet import UNet
-from .base import Data, ImageSystem
+from .base import Data, GameConfig, GameSystem
 from .encoding import AT_ONCE
 
 
-class Pix2PixConfig(Config):
+class Pix2PixConfig(GameConfig):
     """Hyper-parameters of the system `pix2pix`; the defaults are the paper's (section 3 and appendix 6)."""
 
     width: int = pydantic.Field(64, ge=1)
@@ -34,13 +32,9 @@ class Pix2PixConfig(Config):
     dropout: float = pydantic.Field(0.5, ge=0, lt=1)
     l1: float = pydantic.Field(100.0, ge=0)  # λ
     adversarial: float = pydantic.Field(1.0, ge=0)  # 0: L1 alone
-    lr_g: float = pydantic.Field(2e-4, gt=0)
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
-    half_life: float | None = pydantic.Field(None, gt=0)  # of an averaged generator, in samples
 
 
-class Pix2Pix(ImageSystem):
+class Pix2Pix(GameSystem):
     """``min_G max_D E[log D(a, b)] + E[log(1 - D(a, G(a)))] + λ E ‖b - G(a)‖₁`` (eq. 4).
 
     Parameters
@@ -64,28 +58,14 @@ class Pix2Pix(ImageSystem):
     data: ClassVar[Data] = "pairs"
     trainer_defaults: ClassVar[dict[str, Any]] = {"steps": 80_000, "batch": 1}
 
-    def __init__(self, image_shape: Sequence[int], classes: int, config: Pix2PixConfig) -> None:
-        super().__init__(image_shape, classes)
-        self.config, c = config, config
-        channels, *size = self.image_shape
-        self.g = UNet(self.image_shape, channels, c.width, c.norm, c.dropout)
-        self.d: nn.Module = PatchDiscriminator(2 * channels, size, c.d_width, c.d_strides, c.norm)
-        if c.half_life is not None:
-            self.average("g", c.half_life)
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        c, (channels, *size) = self.config, self.image_shape
+        generator = UNet(self.image_shape, channels, c.width, c.norm, c.dropout)
+        return generator, PatchDiscriminator(2 * channels, size, c.d_width, c.d_strides, c.norm)
 
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c = self.config
-        return {
-            "g": OptimizerSpec(("g",), c.lr_g, c.betas),
-            "d": OptimizerSpec(("d",), c.lr_d, c.betas),
-        }
-
-    def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        generator, discriminator = (
-            Phase("g", "g", self.generator_loss),
-            Phase("d", "d", self.discriminator_loss),
-        )
-        return (generator, discriminator) if self.config.adversarial else (generator,)
+    @property
+    def contested(self) -> bool:
+        return bool(self.config.adversarial)
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``-E[log D(a, G(a))] + λ E ‖b - G(a)‖₁``, a mean over pixels."""

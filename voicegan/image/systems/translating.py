@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ...core.system import OptimizerSpec, Phase, Progress, Scratch
+from ...core.system import Scratch
 from ...errors import VoiceganError
-from .base import Data, ImageSystem
+from .base import Data, GameSystem
 from .encoding import AT_ONCE
 
 
-class TranslatingSystem(ImageSystem):
+class TranslatingSystem(GameSystem):
     """Two generators, each the way back of the other, and a discriminator for each domain.
 
     Parameters
@@ -23,8 +22,8 @@ class TranslatingSystem(ImageSystem):
         ``(C, H, W)`` of both domains.
     classes : int
         Not used.
-    config : Config
-        Hyper-parameters; ``half_life``, ``lr_g``, ``lr_d`` and ``betas`` are used here.
+    config : GameConfig
+        Hyper-parameters.
 
     Attributes
     ----------
@@ -35,20 +34,15 @@ class TranslatingSystem(ImageSystem):
     """
 
     data: ClassVar[Data] = "two-domains"
-    kind_of_optimizer: ClassVar[str] = "adam"
+    generators: ClassVar[tuple[str, ...]] = ("g_ab", "g_ba")
+    discriminators: ClassVar[tuple[str, ...]] = ("d_a", "d_b")
     g_ab: nn.Module
     g_ba: nn.Module
     d_a: nn.Module
     d_b: nn.Module
 
-    def __init__(self, image_shape: Sequence[int], classes: int, config: Any) -> None:
-        super().__init__(image_shape, classes)
-        self.config: Any = config
-        self.g_ab, self.g_ba = self.generator(), self.generator()
-        self.d_a, self.d_b = self.discriminator(), self.discriminator()
-        if config.half_life is not None:
-            self.average("g_ab", config.half_life)
-            self.average("g_ba", config.half_life)
+    def players(self) -> tuple[nn.Module, ...]:
+        return self.generator(), self.generator(), self.discriminator(), self.discriminator()
 
     def generator(self) -> nn.Module:
         """Build one generator, from pictures to pictures of the same shape."""
@@ -56,24 +50,6 @@ class TranslatingSystem(ImageSystem):
 
     def discriminator(self) -> nn.Module:
         """Build one discriminator, from pictures to ``Logits``."""
-        raise NotImplementedError
-
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c, kind = self.config, self.kind_of_optimizer
-        return {
-            "g": OptimizerSpec(("g_ab", "g_ba"), c.lr_g, c.betas, kind),
-            "d": OptimizerSpec(("d_a", "d_b"), c.lr_d, c.betas, kind),
-        }
-
-    def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        return (Phase("g", "g", self.generator_loss), Phase("d", "d", self.discriminator_loss))
-
-    def generator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """What the generators minimise."""
-        raise NotImplementedError
-
-    def discriminator_loss(self, batch: Any, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """What the discriminators minimise."""
         raise NotImplementedError
 
     def fakes(self, batch: Any, scratch: Scratch) -> tuple[Tensor, Tensor]:
