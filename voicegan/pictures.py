@@ -87,7 +87,7 @@ def mel_picture(
         draw.text((x, y), label, INK, font)
         canvas.paste(picture, (x, y + label_height))
     _draw_key(canvas, width - key_width, _MARGIN + label_height, pictures[0].height, low, high)
-    _save(canvas, path)
+    write_png(canvas, path)
 
 
 def mel_png(mel: NDArray[np.floating], lo: float, hi: float) -> bytes:
@@ -126,7 +126,7 @@ def image_grid(images: NDArray[np.generic], path: Path, columns: int | None = No
         top = gap + (index // columns) * (cell_h + gap)
         left = gap + (index % columns) * (cell_w + gap)
         canvas[top : top + cell_h, left : left + cell_w] = image
-    _save(Image.fromarray(canvas), path)
+    write_png(Image.fromarray(canvas), path)
 
 
 def curves(series: Mapping[str, Sequence[tuple[float, float]]], path: Path, title: str = "") -> None:
@@ -188,7 +188,7 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], path: Path, titl
         y = top + 10 + 20 * index
         draw.line((left + plot_w + 14, y, left + plot_w + 34, y), LINES[index % len(LINES)], 3)
         draw.text((left + plot_w + 40, y), name, INK, font, anchor="lm")
-    _save(canvas, path)
+    write_png(canvas, path)
 
 
 def _heat(values: NDArray[np.float64], lo: float, hi: float) -> Image.Image:
@@ -255,7 +255,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         return ImageFont.load_default(size)
 
 
-def _save(canvas: Image.Image, path: Path) -> None:
+def write_png(canvas: Image.Image, path: Path) -> None:
     """Write a PNG atomically: a viewer that follows the file never meets half a picture."""
     buffer = io.BytesIO()
     canvas.save(buffer, "PNG")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .. import storage
 from ..core.random import Draws
 from ..errors import VoiceganError
-from ..pictures import image_grid
+from ..pictures import image_grid, write_png
 from .data import Pictures, Points, to_float, to_uint8
 from .domains import Domains
 from .sources import Material
@@ -169,13 +167,6 @@ def save_as(images: Tensor, folder: Path, files: Sequence[Path]) -> None:
 
 def _save(image: Tensor, path: Path) -> None:
     pixels = to_uint8(image).permute(1, 2, 0).cpu().numpy()
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels)).save(
-        buffer, "PNG"
+    write_png(
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels)), path
     )
-    try:
-        storage.write_atomic(path, buffer.getvalue())
-    except OSError as error:
-        raise VoiceganError(
-            f"{path} cannot be written ({error.strerror})", "Choose another folder."
-        ) from None
