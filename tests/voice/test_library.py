@@ -86,4 +86,5 @@ def test_a_damaged_voice_does_not_hide_the_others():
 
 def test_listing_voices_imports_no_torch():
     code = "import sys, voicegan; voicegan.list_voices(); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import VoiceganError
+from .listening import kept_for, report_options
 
 if TYPE_CHECKING:
     from ..metrics.judges import Judges
@@ -57,16 +58,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--keep", type=FOLDER, metavar="DIR", help="Keep the converted and the resynthesised audio here."
 )
-@click.option(
-    "--report",
-    type=FOLDER,
-    metavar="OUT.html",
-    help="Write a page to listen to: one file, with all sounds in it.",
-)
-@click.option(
-    "--report-limit", type=click.IntRange(min=1), default=40, show_default=True, metavar="N",
-    help="Utterances to be heard in it, at most: from the worst to the best.",
-)  # fmt: skip
+@report_options(40, "Utterances")
 def evaluate(
     voice: str | None,
     source: Path,
@@ -107,7 +99,6 @@ def evaluate(
     from ..voice.evaluate import Settings
     from ..voice.evaluate import evaluate as judge
     from ..voice.listening import write_report
-    from .listening import kept_for
     from .progress import counted
 
     names = read_names(files) if files else []

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import click
 
 from ..errors import VoiceganError
+
+_C = TypeVar("_C", bound=Callable[..., object])
+
+
+def report_options(limit: int, what: str) -> Callable[[_C], _C]:
+    """The options --report and --report-limit; limit: of the latter, what: is heard, as a capitalised plural."""
+
+    def add(command: _C) -> _C:
+        command = click.option(
+            "--report-limit", type=click.IntRange(min=1), default=limit, show_default=True, metavar="N",
+            help=f"{what} to be heard in it, at most: from the worst to the best.",
+        )(command)  # fmt: skip
+        return click.option(
+            "--report",
+            type=click.Path(path_type=Path),
+            metavar="OUT.html",
+            help="Write a page to listen to: one file, with all sounds in it.",
+        )(command)
+
+    return add
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from .listening import kept_for, report_options
+
 FOLDER = click.Path(path_type=Path)
 
 
@@ -33,16 +35,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--pictures", type=FOLDER, metavar="DIR", help="Draw spectrograms of a recording of each speaker here."
 )
-@click.option(
-    "--report",
-    type=FOLDER,
-    metavar="OUT.html",
-    help="Write a page to listen to: one file, with all sounds in it.",
-)
-@click.option(
-    "--report-limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
-    help="Recordings to be heard in it, at most: from the worst to the best.",
-)  # fmt: skip
+@report_options(20, "Recordings")
 def evaluate(
     folder: Path,
     vocoders: tuple[str, ...],
@@ -75,7 +68,6 @@ def evaluate(
     from ..metrics.plan import read_listed
     from ..vocoder.evaluate import evaluate as judge
     from ..vocoder.listening import write_report
-    from .listening import kept_for
     from .progress import counted
 
     listed = read_listed(files) if files else {}
