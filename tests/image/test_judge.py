@@ -1,12 +1,16 @@
 """The bundled judge knows its digits; a new one is the same each time it is trained, saved and read."""
 
+import dataclasses
+
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from voicegan.errors import VoiceganError
 from voicegan.image.data import load
 from voicegan.image.judge import accuracy_of, load_judge, save_judge, train_judge
 from voicegan.image.metrics import frechet_distance
+from voicegan.image.monitor import judge_for
 
 
 def test_the_bundled_judge_is_as_good_as_its_card_says():
@@ -18,6 +22,23 @@ def test_the_bundled_judge_is_as_good_as_its_card_says():
     large, _ = judge(digits.test.resized(32).with_channels(3).floats())
     assert features.shape == (597, 64) and logits.shape == (597, 10)
     assert torch.allclose(features, large, atol=1e-3)
+
+
+def test_the_judge_of_mnist_reads_digits_of_others():
+    """MNIST itself is no part of the package: scikit-learn's digits, made as large as MNIST's, stand in for it."""
+    judge, digits = load_judge("mnist"), load("digits").test.resized(20)
+    assert judge.accuracy > 0.98 and judge.classes == digits.classes and judge.net.size == 28
+    framed = dataclasses.replace(digits, images=pad(digits.images, (4, 4, 4, 4)))
+    assert accuracy_of(judge, framed) > 0.7  # 0.76; chance is 0.1
+
+
+def test_data_that_are_only_called_like_others_are_not_judged_as_these():
+    digits = load("digits")
+    assert judge_for("auto", dataclasses.replace(digits, name="mnist")).name == "mnist"
+    clothes = dataclasses.replace(digits, name="mnist", classes=tuple("abcdefghij"))
+    assert judge_for("auto", clothes) is None
+    with pytest.raises(VoiceganError, match="knows other classes"):
+        judge_for("mnist", clothes)
 
 
 def test_noise_is_far_from_digits_and_digits_are_near():

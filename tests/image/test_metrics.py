@@ -70,6 +70,17 @@ def test_precision_and_recall_tell_poor_from_few():
     assert precision > 0.95 and recall < 0.1
 
 
+def test_more_samples_than_go_into_one_block_are_judged_alike():
+    real, fake = normal(2100, 2), 0.5 * normal(2200, 2, seed=1)
+    distance, across = torch.cdist(real, real), torch.cdist(fake, real)
+    reach = distance.sort(1).values[:, 3]
+    precision, _ = precision_recall(real, fake)
+    assert precision == pytest.approx(float((across <= reach).any(1).double().mean()))
+    known = (torch.arange(2100) % 7, torch.arange(2200) % 7)
+    nearest = float((known[0][across.argmin(1)] == known[1]).double().mean())
+    assert nearest_neighbour_accuracy(real, known[0], fake, known[1]) == pytest.approx(nearest)
+
+
 def test_labels_are_counted():
     logits = torch.eye(4)[[0, 0, 2, 3]]
     assert label_accuracy(logits, torch.tensor([0, 1, 2, 3])) == 0.75

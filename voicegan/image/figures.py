@@ -24,8 +24,9 @@ from .monitor import classify
 from .show import hole, labels_at_random, translate
 from .systems.base import ImageSystem
 
-AT_MOST = 1000  # pictures on which abilities are measured
-KNOWN = 5000  # pictures whose classes a nearest neighbour knows
+AT_MOST = 10_000  # pictures on which abilities are measured
+KNOWN = 60_000  # pictures whose classes a nearest neighbour knows
+FEWER = 5000  # pictures, where all of them against each other would take long
 FAR = 12.0  # deviations from a centre, for densities learnt in seconds
 
 
@@ -73,10 +74,12 @@ def of_samples(
     """Samples beside held-out pictures (`side`), in the judge's features and by its opinions."""
     if side is data:  # nothing was held out
         half = len(data) // 2
-        pictures = data.floats()[:half], data.floats()[half:]
+        pictures = data.images[:half], data.images[half:]
     else:
-        pictures = data.train.floats(), side.floats()
-    others, real = (judge(system.as_learnt(part))[0] for part in pictures)
+        pictures = data.train.images, side.images
+    # Equal numbers are compared: of the training part no more are judged than there are samples.
+    pictures = pictures[0][:count], pictures[1]
+    others, real = (judge(system.as_learnt(to_float(part)))[0] for part in pictures)
     labels = labels_at_random(system, count, seed)
     features, logits = judge(system.sample(count, seed, labels))
     raw, _ = judge(untrained.sample(count, seed, labels))
@@ -138,8 +141,7 @@ def of_abilities(
     """What else a system is able to do, on held-out pictures (`side`)."""
     images = to_float(side.images[:AT_MOST])
     labels = None if side.labels is None else side.labels[: len(images)]
-    mean = data.train.floats() if len(data.train) <= 20_000 else to_float(data.train.images[:20_000])
-    mean = mean.mean(0, keepdim=True).expand_as(images)
+    mean = to_float(data.train.images[:20_000]).mean(0, keepdim=True).expand_as(images)
     figures = []
     if system.can("classify") and labels is not None:
         figures.append(_classes(system, data, images, labels))
@@ -172,7 +174,7 @@ def _classes(system: ImageSystem, data: Pictures, images: Tensor, labels: Tensor
         return Figure(
             "accuracy", metrics.label_accuracy(logits, labels), 1.0, share, "all right, the commonest"
         )
-    known = to_float(data.train.images[:KNOWN])
+    known = to_float(data.train.images[:FEWER])
     plain = metrics.cluster_accuracy(metrics.k_means(known, images, len(data.classes)), labels)
     found = metrics.cluster_accuracy(logits.argmax(1), labels)
     return Figure("cluster_accuracy", found, 1.0, plain, "all right, k-means of pixels")
@@ -196,9 +198,10 @@ def _codes(
         ]
         figures.append(_beside("code_neighbours", values, "pixels' neighbours, an untrained encoder's"))
     if system.can("decode"):
-        prior = [system.latents(Draws(seed, 0, 0, range(len(images)))) for seed in (1, 2)]
-        if prior[0].shape == sets[0][1].shape:
-            apart = [metrics.squared_mmd(x, prior[0]) for x in (sets[0][1], prior[1], sets[1][1])]
+        own, raw = (codes[1][:FEWER] for codes in sets)
+        prior = [system.latents(Draws(seed, 0, 0, range(len(own)))) for seed in (1, 2)]
+        if prior[0].shape == own.shape:
+            apart = [metrics.squared_mmd(x, prior[0]) for x in (own, prior[1], raw)]
             figures.append(_beside("code_mmd", apart, "of two draws of the prior, an untrained encoder"))
     return figures
 

@@ -63,6 +63,8 @@ def _ordered(folder: Path) -> tuple[list[Path], int, dict[Path, Path]]:
         root_of = dict.fromkeys(train, folder / "train")
         root_of |= {path: part for part in tests for path in test if path.is_relative_to(part)}
         _require(train, folder / "train")
+        # Sub-folders would come class by class.
+        train, test = ([part[at] for at in shuffled(len(part))] for part in (train, test))
         return train + test, len(test), root_of
     files = pictures_in(folder)
     _require(files, folder)
@@ -70,7 +72,7 @@ def _ordered(folder: Path) -> tuple[list[Path], int, dict[Path, Path]]:
 
 
 def shuffled(count: int) -> list[int]:
-    """The order in which files are taken, the last tenth for testing: always the same for as many."""
+    """The order in which so many pictures are taken: always the same, and not that of their names or classes."""
     return Draws(0, 0, 0, range(count)).uniform("split folder").argsort(stable=True).tolist()
 
 

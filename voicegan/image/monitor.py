@@ -20,6 +20,7 @@ from .sources import Material
 from .systems.base import ImageSystem
 
 SAMPLES = 1000  # pictures that are judged at each check
+REAL = 10_000  # pictures of the training part that they are compared with
 AUTO, NONE = "auto", "none"
 
 
@@ -31,7 +32,9 @@ def judge_for(wanted: str, data: Pictures | Points | Domains) -> Judge | None:
     if wanted == NONE or not isinstance(data, Pictures):
         return None
     if wanted == AUTO:
-        return load_judge(data.name) if data.name in JUDGES.find(where_judges_are()) else None
+        # A folder of one's own may be called as some data are that have a judge.
+        found = load_judge(data.name) if data.name in JUDGES.find(where_judges_are()) else None
+        return found if found is None or data.classes in ((), found.classes) else None
     judge = load_judge(wanted)
     if data.classes and judge.classes != data.classes:
         raise VoiceganError(
@@ -64,7 +67,7 @@ class Monitor:
 
     def _features_of_real(self, judge: Judge, pictures: Pictures, system: ImageSystem) -> Tensor:
         if self._real is None:
-            self._real = judge(system.as_learnt(pictures.train.floats()))[0]
+            self._real = judge(system.as_learnt(to_float(pictures.train.images[:REAL])))[0]
         return self._real
 
     def _measured(self, system: ImageSystem) -> dict[str, float]:
