@@ -15,9 +15,10 @@ from voicegan.core.penalties import input_gradient
 from voicegan.core.system import Logits, Phase, Progress
 from voicegan.image.nets import DISCRIMINATORS
 from voicegan.image.systems import SYSTEMS
-from voicegan.image.systems.base import AdversarialSystem
+from voicegan.image.systems.base import AdversarialSystem, GameSystem
 
 START = Progress(0, 10)
+GAMES = [name for name in SYSTEMS if issubclass(SYSTEMS.get(name), GameSystem)]
 ADVERSARIAL = [name for name in SYSTEMS if issubclass(SYSTEMS.get(name), AdversarialSystem)]
 
 
@@ -44,6 +45,15 @@ class Flat(nn.Module):
 
     def forward(self, x: torch.Tensor) -> Logits:
         return Logits((self.score + 0.0 * x.flatten(1).sum(1, keepdim=True),))
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_both_sides_of_a_game_have_an_optimizer_and_a_turn(name: str) -> None:
+    system = made(name, d_repeats=3, half_life=100.0)
+    sides = {"g": system.generators, "d": system.discriminators}
+    assert {key: spec.networks for key, spec in system.optimizers().items()} == sides
+    assert {phase.name: phase.repeats for phase in system.phases(START)} == {"g": 1, "d": 3}
+    assert all(system.best(player) is not getattr(system, player) for player in system.generators)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
