@@ -13,7 +13,9 @@ from PIL import Image
 
 from voicegan import config
 from voicegan.cli import main
+from voicegan.image.domains import Domains
 from voicegan.image.pack import load_model_pack
+from voicegan.image.sources import DataConfig, gather
 from voicegan.image.systems import SYSTEMS
 
 ROOT = Path(__file__).parent.parent
@@ -33,12 +35,16 @@ def make_mnist(folder: Path) -> None:
 
 
 def make_facades(folder: Path) -> None:
+    """As `voicegan data fetch facades` puts them: photos, here grey, as A, and labels, here blue, as B."""
     chooser = np.random.default_rng(0)
-    folder.mkdir(parents=True)
-    for number in range(12):
-        pixels = chooser.integers(0, 256, (40, 40, 3), np.uint8)
-        for suffix in (".jpg", ".png"):
-            Image.fromarray(pixels).save(folder / f"cmp_b{number:04d}{suffix}")
+    for part, count in (("train", 9), ("test", 3)):
+        for number in range(count):
+            photo = chooser.integers(0, 256, (40, 40, 1), np.uint8).repeat(3, 2)
+            labels = np.zeros((40, 40, 3), np.uint8)
+            labels[..., 2] = 255
+            for side, pixels in (("A", photo), ("B", labels)):
+                (folder / f"{part}{side}").mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(folder / f"{part}{side}" / f"{number}_{side}.jpg")
 
 
 def test_there_is_a_recipe_on_digits_for_every_system() -> None:
@@ -64,6 +70,17 @@ def test_image_recipe_runs_two_steps(recipe: Path, tmp_path: Path, monkeypatch: 
     pack = load_model_pack(tmp_path / "out" / "m")
     assert pack.training["steps"] == 2
     assert pack.build().image_shape == pack.shape
+
+
+def test_facades_are_made_of_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path))
+    make_facades(tmp_path / "data" / "facades")
+    recipe = config.read_toml(ROOT / "recipes" / "image" / "facades" / "pix2pix.toml")
+    found = gather("pairs", config.build(DataConfig, recipe["data"])).data
+    assert isinstance(found, Domains) and (len(found.train), len(found.test)) == (9, 3)
+    blue = found.a.images.float().mean(dim=(0, 2, 3))
+    assert blue[2] > 200 and blue[:2].max() < 50
+    assert found.b.images.float().diff(dim=1).abs().max() < 10
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: f"{path.parent.name}-{path.stem}")

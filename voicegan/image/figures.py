@@ -85,9 +85,8 @@ def of_samples(
     raw, _ = judge(untrained.sample(count, seed, labels))
     if min(count, len(real), len(others)) < 4:
         raise VoiceganError(f"{min(count, len(real))} pictures are too few to be compared", "Give more.")
-    precision, recall = metrics.precision_recall(real, features)
-    among_real = metrics.precision_recall(real, others[: len(features)])
-    naive = metrics.precision_recall(real, raw)
+    some, *sets = (part[:FEWER] for part in (real, features, others, raw))
+    (precision, recall), among_real, naive = (metrics.precision_recall(some, each) for each in sets)
     note = "other real pictures, an untrained system"
     found, _ = metrics.class_coverage(logits, at_least=max(1, count // 100))
     figures = [
