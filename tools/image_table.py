@@ -5,7 +5,8 @@
 
 Each run is what `voicegan image train --config recipes/image/digits/NAME.toml --seed S` and `voicegan image eval` do.
 Its figures and grid go to runs/image-table/NAME-S; a run that is there is not repeated, so that the tool can be stopped
-and started again. --minutes begins no run after so long. --write only writes the table of the runs that are there.
+and started again, unless its recipe says something else by now. --minutes begins no run after so long. --write only
+writes the table of the runs that are there.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ def systems() -> list[str]:
     return sorted(path.stem for path in (RECIPES / "digits").glob("*.toml"))
 
 
+def asked(recipe: Path) -> str:
+    """What a recipe says, as a hash: comments aside."""
+    told = json.dumps(config.read_toml(recipe), sort_keys=True)
+    return storage.sha256(told.encode())
+
+
 def run(recipe: Path, seed: int, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Train what a recipe says, judge the model that is released, and write figures and grid to `folder`."""
     settings = resolve(
@@ -76,6 +83,7 @@ def run(recipe: Path, seed: int, folder: Path, overrides: Sequence[str] = ()) ->
     result = evaluate(built, material.data, judge, untrained=untrained)
     result |= {
         "recipe": recipe.stem,
+        "recipe_sha256": asked(recipe),
         "train_seed": seed,
         "steps": settings.trainer.steps,
         "cpu_s": round(seconds, 1),
@@ -110,12 +118,22 @@ def save_grid(images: Tensor, columns: int, path: Path) -> None:
 # The table ----------------------------------------------------------------------------------------------------
 
 
+def result_of(folder: Path) -> dict[str, Any] | None:
+    """The result of a run; None where it is not done, or of a recipe that is no more or says something else by now."""
+    path = folder / RESULT
+    if not path.is_file():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    recipe = RECIPES / "digits" / f"{result['recipe']}.toml"
+    return result if recipe.is_file() and result.get("recipe_sha256") == asked(recipe) else None
+
+
 def found(folder: Path) -> dict[str, list[dict[str, Any]]]:
     """The results of all runs that are done, by recipe and in the order of their seeds."""
     results: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(folder.glob(f"*/{RESULT}")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        results.setdefault(result["recipe"], []).append(result)
+    for path in sorted(folder.glob("*/")):
+        if (result := result_of(path)) is not None:
+            results.setdefault(result["recipe"], []).append(result)
     return {name: sorted(runs, key=lambda r: r["train_seed"]) for name, runs in sorted(results.items())}
 
 
@@ -197,7 +215,7 @@ def main() -> None:
     plan = [(name, int(seed)) for seed in given.seeds.split(",") for name in given.systems.split(",")]
     for name, seed in [] if given.write else plan:
         folder = given.runs / f"{name}-{seed}"
-        if (folder / RESULT).is_file():
+        if result_of(folder) is not None:
             continue
         if time.monotonic() > until:
             print(f"no time is left for {name}, seed {seed}, and what follows")

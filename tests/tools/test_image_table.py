@@ -68,6 +68,23 @@ def test_runs_are_made_once_and_fill_the_page(
     assert "no time is left for one, seed 1" in capsys.readouterr().out and not (runs / "one-1").exists()
 
 
+def test_runs_of_a_recipe_that_has_changed_are_repeated(
+    table: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, recipe = tmp_path / "runs", tmp_path / "digits" / "two.toml"
+    call(table, monkeypatch, "--runs", runs, "--seeds", "0", "--systems", "two")
+    recipe.write_text("# Said otherwise.\n" + recipe.read_text())
+    assert table.result_of(runs / "two-0") is not None
+    recipe.write_text(recipe.read_text().replace("steps = 2", "steps = 1"))
+    call(table, monkeypatch, "--runs", runs, "--write")
+    assert (
+        "Not measured yet: [one](digits/one.toml), [two](digits/two.toml)."
+        in (tmp_path / "README.md").read_text()
+    )
+    call(table, monkeypatch, "--runs", runs, "--seeds", "0", "--systems", "two")
+    assert table.result_of(runs / "two-0")["steps"] == 1
+
+
 def test_several_seeds_give_mean_and_deviation(table: ModuleType) -> None:
     assert table.spread([10.0]) == "10.0"
     assert table.spread([10.0, 12.0]) == "11.0 ± 1.4"
