@@ -72,6 +72,13 @@ def test_codes_are_found_without_labels(tmp_path: Path) -> None:
     assert figures["cluster_accuracy"].value > 0.5
     assert figures["frechet"].left < 0.1
     assert min(codes_read(system)) > 0.8
+    for code in range(system.config.continuous):
+        forward, longest = smoothness(system, code)
+        print(
+            f"infogan: code {code}: {forward:.2f} of the steps go forward, the longest is {longest:.2f} of the way"
+        )
+        assert forward > 0.9
+        assert longest < 0.25
 
 
 def codes_read(system: InfoGAN, count: int = 1000) -> list[float]:
@@ -81,3 +88,29 @@ def codes_read(system: InfoGAN, count: int = 1000) -> list[float]:
     with torch.no_grad(), system.outside_training("d") as (d,):
         told = d(system.decode(system.latents(draws))).heads["mean"]
     return [float(torch.corrcoef(torch.stack(pair))[0, 1]) for pair in zip(told.T, codes.T, strict=True)]
+
+
+@torch.no_grad()
+def smoothness(system: InfoGAN, code: int, count: int = 400, frames: int = 9) -> tuple[float, float]:
+    """What samples do as one continuous code goes from -1 to 1 in equal steps and all else stays; Q is not asked.
+
+    Returns
+    -------
+    tuple of float
+        The share of steps that go the way other samples of their category went from end to end, by chance a half; and
+        the longest of the eight steps as a share of their sum, an eighth where all are alike.
+    """
+    draws = Draws(7, 0, 0, range(count))
+    category, others = system.codes(draws)
+    path = []
+    for value in torch.linspace(-1, 1, frames):
+        codes = others.clone()
+        codes[:, code] = value
+        path.append(system.decode(system.latents(draws, category, codes)).flatten(1))
+    steps, known = torch.stack(path).diff(dim=0), torch.arange(count) < count // 2
+    lengths = steps.norm(dim=2).mean(1)
+    forward = []
+    for kind in category.unique():
+        way = steps[:, known & (category == kind)].sum(0).mean(0)
+        forward.append((steps[:, ~known & (category == kind)] @ way > 0).flatten())
+    return float(torch.cat(forward).float().mean()), float(lengths.max() / lengths.sum())
