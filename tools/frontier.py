@@ -13,11 +13,11 @@ from voicegan.pictures import curves
 
 
 def draw(table: Path, picture: Path) -> int:
-    """Read columns ``trial``, ``cosine`` and ``cer_added``, parted by tabs; draw a point for each; return how many."""
+    """Read columns ``trial``, ``cosine`` and ``cer``, parted by tabs; draw a point for each; return how many."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"))
-    points = {row["trial"]: [(float(row["cosine"]), float(row["cer_added"]))] for row in rows}
-    curves(points, picture, title="cosine to the target (right is better), CER added (down is better)")
+    points = {row["trial"]: [(float(row["cosine"]), float(row["cer"]))] for row in rows}
+    curves(points, picture, title="cosine to the target (right is better), CER (down is better)")
     return len(points)
 
 

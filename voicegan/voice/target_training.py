@@ -101,8 +101,10 @@ def gather(
 def make_system(settings: TargetTrainingConfig, material: TargetMaterial) -> AnyToOne:
     """Build the system with weights that depend on the seed alone."""
     kind = POOL_SYSTEMS.get(settings.system)
+    # The encoder of content is for strangers: without any it would be taught for nothing.
+    model = settings.model if material.pool.speakers else {**settings.model, "content": 0.0}
     torch.manual_seed(derive(settings.trainer.seed, "weights"))
-    system: AnyToOne = kind(material.target.spec, config.build(kind.Config, settings.model))
+    system: AnyToOne = kind(material.target.spec, config.build(kind.Config, model))
     return system
 
 
@@ -158,7 +160,6 @@ class TargetTraining(VoiceTraining):
             system.crop_frames,
             system.disguise,
             earlier,
-            throat=system.config.throat,
         )
         system.know(source.statistics)
         self.statistics = source.statistics

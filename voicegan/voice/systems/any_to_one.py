@@ -22,11 +22,12 @@ from ...core.schedules import linear_decay
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch, System
 from ...core.tricks import feature_matching, judge
 from ..nets.any_to_one import AnyGenerator, PoolGenerator
+from ..nets.content import ContentEncoder
 from ..nets.light import LightDiscriminator
 from ..pool_batches import Disguise
 from ..pool_statistics import Statistics
-from ..source_picture import pitch_of
-from .terms import distance
+from ..source_picture import is_speech, pitch_of
+from .terms import contrast, distance, distance_nearby
 
 
 class AnyToOneConfig(Config):
@@ -43,14 +44,14 @@ class AnyToOneConfig(Config):
     adversarial_back: float = pydantic.Field(0.5, ge=0)
     own: float = pydantic.Field(5.0, ge=0)  # the target's own speech in disguise
     read: float = pydantic.Field(5.0, ge=0)  # others' readings of the target's sentences
+    slack: int = pydantic.Field(1, ge=0)  # frames that these may be aligned wrongly by
     matching: float = pydantic.Field(0.5, ge=0)  # of the discriminator's features, for both of these
     cycle: float = pydantic.Field(1.5, ge=0)  # pool -> target -> pool: weak, or the source is smuggled
     cycle_back: float = pydantic.Field(5.0, ge=0)  # target -> pool -> target
+    content: float = pydantic.Field(2.0, ge=0)  # what strangers say stays, as an encoder of content hears it
     warp: float = pydantic.Field(0.2, ge=0, le=0.5)  # of the disguise: see Disguise
     colour: float = pydantic.Field(1.0, ge=0)
     noise: float = pydantic.Field(0.35, ge=0, le=1)
-    # Tell throats by what is heard, not by the pitch alone: nearer to the target, at a cost in words (see the recipe).
-    throat: bool = False
     lr_g: float = pydantic.Field(5e-4, gt=0)
     lr_d: float = pydantic.Field(5e-4, gt=0)
     decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
@@ -78,7 +79,7 @@ class AnyToOne(System):
     source_std: Tensor
     Config = AnyToOneConfig
     generator_name = "any-to-one"
-    trainer_defaults: Mapping[str, Any] = {"steps": 12_000, "batch": 4}
+    trainer_defaults: Mapping[str, Any] = {"steps": 5_000, "batch": 4}
 
     def __init__(self, spec: MelSpec, config: AnyToOneConfig) -> None:
         super().__init__()
@@ -95,6 +96,8 @@ class AnyToOne(System):
         self.g_ba = PoolGenerator(spec.mels, 2 * spec.mels, config.back_channels, reach=config.reach)
         self.d_a = LightDiscriminator(spec.mels, config.d_channels)
         self.d_b = LightDiscriminator(spec.mels, config.d_channels)
+        if config.content > 0:
+            self.content = ContentEncoder(spec.mels)
         self.filter = SourceFilter(spec)
         for name in ("target_mean", "target_std", "target_envelope", "source_std"):
             self.register_buffer(name, torch.ones(spec.mels))
@@ -117,13 +120,21 @@ class AnyToOne(System):
 
     def optimizers(self) -> Mapping[str, OptimizerSpec]:
         schedule = linear_decay(self.config.decay_from, floor=0.05)
-        return {
+        optimizers = {
             "g": OptimizerSpec(("g_ab", "g_ba"), self.config.lr_g, (0.5, 0.99), schedule=schedule),
             "d": OptimizerSpec(("d_a", "d_b"), self.config.lr_d, (0.5, 0.99), schedule=schedule),
         }
+        if self.config.content > 0:
+            optimizers["content"] = OptimizerSpec(
+                ("content",), self.config.lr_d, (0.9, 0.99), schedule=schedule
+            )
+        return optimizers
 
     def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        return (Phase("g", "g", self.generator_loss), Phase("d", "d", self.discriminator_loss))
+        phases = [Phase("g", "g", self.generator_loss), Phase("d", "d", self.discriminator_loss)]
+        if self.config.content > 0:
+            phases.append(Phase("content", "content", self.content_loss))
+        return tuple(phases)
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """Adversarial and cycle-consistency losses (Zhu et al. 2017, eqs. 1-2), and the aligned sources'."""
@@ -139,7 +150,12 @@ class AnyToOne(System):
         made = self.g_ab(torch.cat([*sources.values()])).chunk(len(sources))  # in one pass
         fakes = dict(zip(sources, made, strict=True))
         if "pool" in batch:
-            cycle_a = self.g_ba(self._envelope(fakes["pool"], batch["pool"]), style)
+            envelope = self._envelope(fakes["pool"], batch["pool"])
+            cycle_a = self.g_ba(envelope, style)
+            if c.content > 0:
+                with torch.no_grad():
+                    said = self.content(pool)
+                terms["content"] = c.content * contrast(said, self.content(envelope), is_speech(pool))
             terms["cycle"] = c.cycle * distance(cycle_a, pool)
             terms["cycle_back"] = c.cycle_back * distance(fakes.pop("back"), batch["b"])
             terms["adversarial_back"] = c.adversarial_back * self.objective.g(self.d_a(fake_a))
@@ -151,7 +167,7 @@ class AnyToOne(System):
         terms["own"] = c.own * distance(fakes["own"], batch["own_target"])
         aligned = [batch["own_target"]]
         if "read" in batch:
-            terms["read"] = c.read * distance(fakes["read"], batch["read_target"])
+            terms["read"] = c.read * distance_nearby(fakes["read"], batch["read_target"], c.slack)
             aligned.append(batch["read_target"])
         if c.matching > 0:
             wanted = torch.cat(aligned)
@@ -169,10 +185,29 @@ class AnyToOne(System):
             terms["a"] = self.objective.d(real_a, fake_a)
         return terms
 
+    def content_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
+        """Teach the encoder of content on crops that surely say the same; no generator has a say in it."""
+        pairs = [("own", "own_target"), ("read", "read_target")]
+        terms: dict[str, Tensor] = {}
+        for source, target in pairs:
+            if source in batch:
+                heard = batch[source][:, : self.mels]
+                wanted = self._envelope(batch[target], batch[source])
+                terms[f"content_{source}"] = contrast(
+                    self.content(heard), self.content(wanted), is_speech(heard)
+                )
+        if "pool" in batch:  # a stranger, and the same under another throat
+            pool = batch["pool"][:, : self.mels].float()
+            stretch = (self.config.warp * (2 * scratch.draws.uniform("content warp") - 1)).exp()
+            std = self.source_std[:, None]
+            other = self.filter.stretched(pool * std, stretch[:, None].expand(-1, pool.shape[2])) / std
+            terms["content_pool"] = contrast(self.content(pool), self.content(other), is_speech(pool))
+        return terms
+
     def _envelope(self, made: Tensor, picture: Tensor) -> Tensor:
-        """What the generator made ``(B, M, F)`` as an envelope such as the pool's; the pitch is the picture's."""
+        """What the generator made ``(B, M, F)`` as an envelope such as the pool's; its pitch is the picture's."""
         log_mel = made.float() * self.target_std[:, None] + self.target_mean[:, None]
-        f0_hz = pitch_of(picture, self.target_log_f0)
+        f0_hz = pitch_of(picture, self.target_log_f0) * picture[:, 2 * self.mels].float()
         envelope = self.filter.envelope(log_mel, f0_hz)
         return (envelope - self.target_envelope[:, None]) / self.source_std[:, None]
 
