@@ -145,8 +145,6 @@ def pictured(source_hz: float = 150.0, target_hz: float = 200.0) -> dict[str, An
         "target.std": torch.full((MELS,), 1.5),
         "source.pitch": torch.tensor([source_hz]).log(),
         "target.pitch": torch.tensor([target_hz]).log(),
-        "source.pitch.std": torch.tensor([0.2]),
-        "target.pitch.std": torch.tensor([0.15]),
     }
     return {"net": "tiny-pictured", "normaliser": "envelope", "sources": ["any"], "statistics": statistics}
 

@@ -25,7 +25,6 @@ from voicegan.audio.loudness import active_level_db
 from voicegan.audio.mel import PRESETS, LogMel, MelSpec
 from voicegan.audio.pitch import f0
 from voicegan.audio.source_filter import SourceFilter
-from voicegan.voice import pack
 from voicegan.voice.analysis import Analysis, FollowedMean, analyses_for
 from voicegan.voice.converter import Converter
 from voicegan.voice.normaliser import normaliser_for
@@ -100,7 +99,7 @@ def test_any_length_and_contract_gives_the_frames_of_the_mel(name: str, samples:
 def in_contract(spec: MelSpec) -> Analysis:
     statistics = {name: torch.full((spec.mels,), -3.0) for name in ("source.mean", "target.mean")}
     statistics |= {name: torch.ones(spec.mels) for name in ("source.std", "target.std")}
-    statistics |= {name: STATISTICS[name] for name in pack.OF_PITCH}
+    statistics |= {name: STATISTICS[name] for name in ("source.pitch", "target.pitch")}
     return analyses_for("envelope", spec, statistics)(16)
 
 
@@ -152,42 +151,12 @@ def test_a_picture_is_what_its_parts_say() -> None:
     assert (made[VOICED].bool() == voiced).float().mean() > 0.95
     moved_hz = (made[HEIGHT] / 3).exp() * 200.0
     torch.testing.assert_close(
-        made[MELS : 2 * MELS],
-        SourceFilter(SPEC).harmonics(moved_hz[None])[0] * made[VOICED],
-        atol=0.02,
-        rtol=0,
+        made[MELS : 2 * MELS], SourceFilter(SPEC).harmonics(moved_hz[None])[0], atol=0.02, rtol=0
     )
     # After the first syllables the speaker's 110 Hz are the target's 200, and what glides still glides.
     late = voiced & (torch.arange(len(voiced)) > 60)
     assert float(moved_hz[late].log().mean().exp()) == pytest.approx(200.0, rel=0.05)
     assert np.corrcoef(moved_hz[late].log(), np.log(pitch_hz[late.numpy()]))[0, 1] > 0.9
-
-
-def test_what_hums_in_a_pause_is_no_voice() -> None:
-    """Mains hum has a pitch: it is neither taken for voice nor for the speaker's pitch."""
-    spoken = utter(1, pitch_hz=200.0)
-    hum = 3e-4 * np.sin(2 * np.pi * 100 * np.arange(16000) / 16000).astype(np.float32)
-    assert (f0(hum, 16000, SPEC.hop) > 0).mean() > 0.9
-    made = seen(np.concatenate([spoken, hum, spoken]))
-    first = len(spoken) // SPEC.hop
-    between = slice(first + 8, first + 16000 // SPEC.hop - 8)
-    assert made[VOICED, between].sum() == 0 and made[MELS : 2 * MELS, between].abs().max() == 0
-    alone = seen(np.concatenate([spoken, spoken]))
-    late = slice(-len(spoken) // SPEC.hop, None)
-    voiced = (made[VOICED, late] > 0) & (alone[VOICED, late] > 0)
-    torch.testing.assert_close(made[HEIGHT, late][voiced], alone[HEIGHT, late][voiced], atol=0.1, rtol=0)
-
-
-def test_a_lively_melody_is_made_as_even_as_the_targets() -> None:
-    wav = np.concatenate([utter(sentence, pitch_hz=150.0) for sentence in range(12)])
-    time_s = np.arange(len(wav)) / 16000
-    lively = np.interp(time_s + 0.018 * np.sin(2 * np.pi * 3 * time_s), time_s, wav).astype(np.float32)
-    heard = f0(lively, 16000, SPEC.hop)
-    made = seen(lively)
-    late = (made[VOICED] > 0) & (torch.arange(made.shape[1]) > 600)
-    wanted = float(STATISTICS["target.pitch.std"])
-    assert np.log(heard[heard > 0]).std() > 1.4 * wanted
-    assert float((made[HEIGHT, late] / 3).std()) == pytest.approx(wanted, rel=0.15)
 
 
 @pytest.mark.parametrize("window", [16, 512])

@@ -14,6 +14,7 @@ from voicegan.voice.pool import Pool
 from voicegan.voice.pool_batches import Disguise, TargetAndPool, picture_of
 from voicegan.voice.source_picture import PRIOR_S, pitch_of
 from voicegan.voice.speech_tape import SpeechTape, envelope_of
+from voicegan.voice.throat import Sounds
 
 M, FRAMES = SPEC.mels, 32
 PLAIN = Disguise(warp=0.0, colour=0.0, noise=0.0)
@@ -225,17 +226,21 @@ def test_whispers_have_no_pitch_and_do_no_harm():
     assert all(value.isfinite().all() for value in source.batch(draws()).values())
 
 
-def test_a_whole_recordings_picture_is_that_of_its_crops():
+def test_a_whole_recordings_picture_is_that_of_its_crops(monkeypatch):
     """What is judged looks as what is trained on, once all of a speaker was heard."""
+    # Of one utterance the throat is told less surely than of all.
+    monkeypatch.setattr(Sounds, "told", lambda self, frames, expected=None: 0.05)
     undisguised = a_source(PLAIN)
     utterance = a_pool().speakers[0].utterances[0]
     made = picture_of(
         utterance.mel, utterance.f0, undisguised.statistics, undisguised.filter, undisguised.frames_per_s
     )
     assert made.shape == (2 * M + 2, utterance.frames) and made.dtype == np.float32
-    at = torch.tensor([10])
-    into_range = undisguised._into_range(undisguised.pool.log_f0_at(at), at)
-    crop = undisguised._picture(draws(range(1)), "pool", undisguised.pool, at, into_range)[0]
+    crop = undisguised._picture(
+        draws(range(1)), "pool", undisguised.pool, torch.tensor([10]),
+        undisguised._pitch(undisguised.pool, torch.tensor([10]),
+                           undisguised.statistics.target_log_f0 - undisguised.pool.log_f0_at(torch.tensor([10]))),
+    )[0]  # fmt: skip
     apart = crop - torch.from_numpy(made[:, 10 : 10 + FRAMES])
     # The means that were taken out differ by how much was heard; nothing else does.
     assert (apart[:M] - apart[:M].mean(dim=1, keepdim=True)).abs().max() < 0.02
@@ -251,9 +256,12 @@ def test_without_a_pool_the_target_alone_trains_by_what_an_earlier_pool_was():
         Disguise(),
         earlier={
             "source.mean": s.source_mean, "source.std": s.source_std, "source.pitch": torch.tensor([s.source_log_f0]),
-            "source.pitch.std": torch.tensor([s.source_pitch_deviation]),
+            "target.pitch": torch.tensor([s.target_log_f0]),
+            "target.throat": torch.tensor([s.throat]), "target.sounds": s.sounds,
         },
     )  # fmt: skip
+    # The same target, so as far from that pool as it was; what the frames tell of it beside itself is next to nothing.
+    assert alone.statistics.throat == pytest.approx(s.throat, abs=0.02)
     whole, made = a_source().batch(draws()), alone.batch(draws())
     assert set(made) == {"own", "own_target", "b"}
     for name, value in made.items():
@@ -267,3 +275,15 @@ def test_nobody_in_the_pool_counts_for_more_than_half_a_minute(source):
     first, last = starts[:10].min(), starts[:10].max()  # over all that there is of a speaker
     assert first == 0 and last > 0.8 * (source.pool.ends[0] - FRAMES)
     assert set(starts.tolist()) <= set(source.pool.starts(FRAMES).tolist())
+
+
+def test_a_throat_is_told_by_what_is_heard_only_where_that_is_asked_for():
+    by_pitch, heard = (
+        TargetAndPool(a_target(), a_pool(), FRAMES, PLAIN, throat=asked) for asked in (False, True)
+    )
+    assert by_pitch.statistics.throat == 0 and len(by_pitch.statistics.sounds) == 0
+    assert len(heard.statistics.sounds) > 0
+    for source, index in ((by_pitch, 0), (by_pitch, 1)):
+        expected = source.statistics.expected(source.pool.log_f0[index])
+        assert source.pool.stretch[index] == pytest.approx(expected, abs=1e-6)
+    assert not np.allclose(by_pitch.pool.stretch, heard.pool.stretch)

@@ -16,7 +16,7 @@ from .mel import MelSpec, filterbank
 
 LOWEST_HZ, HIGHEST_HZ = 60.0, 500.0  # pitches outside are taken for the nearest inside
 PITCHES = 128  # of a grid with steps of 1.7 %
-KNEE = 0.6  # of the highest frequency: what stretching leaves where a throat's length decides no more
+UNVOICED_WIDTH_HZ = 200.0
 FLOOR = 0.05  # of the comb: breath and the window's leakage fill what is between harmonics
 
 
@@ -60,10 +60,9 @@ class SourceFilter(nn.Module):
 
         Around every band the power is averaged over the width of one pitch period, in Hz, which takes in one harmonic
         wherever it lies: the first step of CheapTrick (Morise, "CheapTrick, a spectral envelope estimator for
-        high-quality speech synthesis", Speech Communication 2015, section 3.1). Unvoiced frames stay as they are: they
-        have no harmonics, and what noise there is in them is what they sound like.
+        high-quality speech synthesis", Speech Communication 2015, section 3.1). Unvoiced frames: over 200 Hz.
         """
-        place = _place(f0_hz).round().long()
+        place = _place(torch.where(f0_hz > 0, f0_hz, UNVOICED_WIDTH_HZ)).round().long()
         power = (self.spec.expand(log_mel) / self.density) ** (2 / self.spec.power)
         power = nn.functional.pad(power.transpose(1, 2), (self._reach, self._reach))
         mean = torch.zeros_like(log_mel).transpose(1, 2)
@@ -71,22 +70,14 @@ class SourceFilter(nn.Module):
             mean = mean + weights[place] * power[..., step : step + self.spec.mels]
         # Where a mel is at its floor the power is zero, and a root has no gradient there.
         mean = mean.transpose(1, 2).clamp(min=1e-30)
-        smooth = self.spec.compress(mean ** (self.spec.power / 2) * self.density)
-        return torch.where(f0_hz[:, None] > 0, smooth, log_mel)
+        return self.spec.compress(mean ** (self.spec.power / 2) * self.density)
 
     def stretched(self, bands: Tensor, factors: Tensor) -> Tensor:
         """Move what lies at a frequency to a factor times it, as a shorter throat (over 1) or a longer one does.
 
-        bands (B, M, F) and factors (B, F) to (B, M, F). Up to a knee; above it the factor runs out in a line, so that
-        the highest frequency stays where it is (the piecewise linear warp of vocal tract length normalisation): what
-        fricatives are told by owes little to the throat, and every band has something to take from. Below the lowest
-        band there is its value.
+        bands (B, M, F) and factors (B, F) to (B, M, F). What comes from outside the bands has the edge's value.
         """
-        top_hz = self.bands_hz[-1]
-        knee_hz = KNEE * top_hz * factors.clamp(max=1.0)[..., None]  # after the move
-        slope = (top_hz - knee_hz / factors[..., None]) / (top_hz - knee_hz)
-        beyond = (self.bands_hz - knee_hz).clamp(min=0)
-        wanted_hz = self.bands_hz.clamp(max=knee_hz) / factors[..., None] + beyond * slope
+        wanted_hz = self.bands_hz / factors[..., None]
         upper = torch.searchsorted(self.bands_hz, wanted_hz.contiguous()).clamp(1, len(self.bands_hz) - 1)
         low_hz, high_hz = self.bands_hz[upper - 1], self.bands_hz[upper]
         apart_hz = (high_hz - low_hz).clamp(

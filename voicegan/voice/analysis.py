@@ -20,19 +20,11 @@ from ..audio.pitch import StreamPitch
 from ..audio.source_filter import SourceFilter
 from ..audio.threads import one_thread
 from .normaliser import MEMORY_S, FixedNormaliser, RunningNormaliser, normaliser_for
-from .source_picture import (
-    PRIOR_S,
-    formant_factor,
-    held,
-    moved,
-    picture,
-    range_factor,
-    speech_frames,
-    squared_height,
-)
+from .pack import ORDER, THROAT
+from .source_picture import PRIOR_S, held, moved, picture, speech_frames
+from .throat import FollowedThroat, Sounds, by_pitch
 
 _PITCH_PRIOR_S = 0.1  # how much voiced speech the pool's mean pitch weighs
-_RANGE_PRIOR_S = 1.0  # the same of the pool's range, which takes longer to tell
 _FUTURE_S = 0.08  # of sound after a window in which its pitch is sought: every hop of it is waited for
 
 
@@ -89,7 +81,7 @@ class PictureAnalysis:
     ----------
     statistics
         "source.mean" and "source.std" (M,) of envelopes; "source.pitch" and "target.pitch" (1,), means of ln Hz;
-        "source.pitch.std" and "target.pitch.std" (1,), its deviations.
+        and, where known, "target.throat" (1,) and "target.sounds" (K, ORDER): see `throat`.
     """
 
     def __init__(
@@ -105,9 +97,11 @@ class PictureAnalysis:
         self._before_hz = math.exp(statistics["source.pitch"])
         self._mean_envelope = FollowedMean(self._mean, PRIOR_S, frames_per_s)
         self._mean_pitch = FollowedMean(statistics["source.pitch"], _PITCH_PRIOR_S, frames_per_s)
-        self._target_deviation = float(statistics["target.pitch.std"])
-        variance = statistics["source.pitch.std"] ** 2
-        self._pitch_variance = FollowedMean(variance, _RANGE_PRIOR_S, frames_per_s)
+        # A voice of which nothing is known of how its target sounds goes by the pitch alone.
+        nothing = self._mean.new_zeros(1), self._mean.new_zeros(0, ORDER)
+        throat, centres = (statistics.get(key, x) for key, x in zip(THROAT, nothing, strict=True))
+        self._throat = float(throat)
+        self._followed = FollowedThroat(Sounds(centres, parts), MEMORY_S * frames_per_s)
         self._frames = self._mean.new_zeros(spec.mels, 0)
         self._f0_hz = np.zeros(0, np.float32)
 
@@ -143,20 +137,18 @@ class PictureAnalysis:
     def _window(self, log_mel: Tensor, found_hz: np.ndarray) -> Tensor:
         """One window's frames (M, f) and their pitch (f,) to pictures (2M + 2, f)."""
         f0_hz = torch.from_numpy(found_hz).to(log_mel)
+        held_hz = torch.from_numpy(held(found_hz, self._before_hz)).to(log_mel)
+        self._before_hz = float(held_hz[-1])
+        voiced = f0_hz > 0
         envelope = self._parts.envelope(log_mel[None], f0_hz[None])[0]
         said = speech_frames(envelope, self._mean, self._std)
-        f0_hz = f0_hz * said  # what hums in a pause is no voice
-        voiced = f0_hz > 0
-        held_hz = torch.from_numpy(held(f0_hz.cpu().numpy(), self._before_hz)).to(log_mel)
-        self._before_hz = float(held_hz[-1])
         mean_envelope = self._mean_envelope.follow(envelope, said)
-        log_f0 = torch.where(voiced, f0_hz, 1.0).log()[None]
-        mean_pitch = self._mean_pitch.follow(log_f0, voiced)
-        variance = self._pitch_variance.follow(squared_height(log_f0, mean_pitch), voiced)
-        widening = range_factor(variance.sqrt(), self._target_deviation)
-        moved_hz = moved(held_hz[None], mean_pitch, self._target_pitch, widening)
-        factors = formant_factor(mean_pitch, self._target_pitch)
-        seen = self._parts.stretched((envelope - mean_envelope)[None], factors)[0] / self._std[:, None]
+        mean_pitch = self._mean_pitch.follow(torch.where(voiced, f0_hz, 1.0).log()[None], voiced)
+        moved_hz = moved(held_hz[None], mean_pitch, self._target_pitch)
+        without_mean = envelope - mean_envelope
+        expected = by_pitch(float(mean_pitch[0, -1]), self._target_pitch, self._throat)
+        factors = self._followed.follow(without_mean, said, float(expected))
+        seen = self._parts.stretched(without_mean[None], factors[None])[0] / self._std[:, None]
         return picture(seen[None], moved_hz, voiced[None].to(seen), self._target_pitch, self._parts)[0]
 
 

@@ -28,7 +28,8 @@ KIND = packs.Kind("voice", SETTINGS, FORMAT, "Install the voice again, or train 
 check_name = KIND.check_name
 STATISTICS = ("source.mean", "source.std", "target.mean", "target.std")
 PITCHES = ("source.pitch", "target.pitch")
-OF_PITCH = (*PITCHES, "source.pitch.std", "target.pitch.std")
+# How far the target's formants lie beyond its pitch (1,), and centres of its sounds (K, ORDER): see `throat`.
+THROAT, ORDER = ("target.throat", "target.sounds"), 16
 NORMALISERS = ("fixed", "running", "envelope")
 ANY_SOURCE = "any"
 
@@ -82,15 +83,19 @@ class Pack:
         """
         tensors = KIND.read_weights(self.folder, self.sha256)
         needed = needed_statistics(self.normaliser)
-        statistics = {name: tensors.pop(name).float() for name in needed if name in tensors}
+        known = (*needed, *(THROAT if self.normaliser == "envelope" else ()))
+        statistics = {name: tensors.pop(name).float() for name in known if name in tensors}
         self._check_statistics(statistics)
         weights = {name.removeprefix("generator."): value for name, value in tensors.items()}
         generator = KIND.build(self.folder, self.net, network_class(self.net), self.network, weights)
         return generator.to(device), {name: value.to(device) for name, value in statistics.items()}
 
     def _check_statistics(self, statistics: Mapping[str, Tensor]) -> None:
+        for name, shape in zip(THROAT, ((1,), (-1, ORDER)), strict=True):
+            if name in statistics and statistics[name].reshape(shape).shape != statistics[name].shape:
+                raise VoiceganError(f"{self.folder / WEIGHTS}: {name} has another shape", KIND.again)
         for name in needed_statistics(self.normaliser):
-            size = 1 if name in OF_PITCH else self.mel.mels
+            size = 1 if name in PITCHES else self.mel.mels
             if name not in statistics or tuple(statistics[name].shape) != (size,):
                 raise VoiceganError(f"{self.folder / WEIGHTS} lacks {name}, {size} values", KIND.again)
             if name.endswith("std") and not bool((statistics[name] > 0).all()):
@@ -106,7 +111,7 @@ class Pack:
 
 def needed_statistics(normaliser: str) -> tuple[str, ...]:
     """Names of the statistics that a voice of this kind has."""
-    return STATISTICS + OF_PITCH if normaliser == "envelope" else STATISTICS
+    return STATISTICS + PITCHES if normaliser == "envelope" else STATISTICS
 
 
 def network_class(name: str) -> Any:
@@ -148,8 +153,7 @@ def save_pack(
         The plain arguments with which the table's class builds `generator` again.
     statistics
         "source.mean", "source.std", "target.mean", "target.std", each (M,): stored in fp32. A voice whose normaliser
-        is "envelope" has those of the sources' envelopes, and "source.pitch", "target.pitch", each (1,): mean ln Hz,
-        and "source.pitch.std", "target.pitch.std", each (1,): its deviation.
+        is "envelope" has those of the sources' envelopes, and "source.pitch", "target.pitch", each (1,): mean ln Hz.
     half
         Store the weights in float16 (a tensor that does not fit into it stays in fp32).
 
@@ -158,6 +162,7 @@ def save_pack(
     """
     tensors = {f"generator.{key}": packs.stored(value, half) for key, value in generator.state_dict().items()}
     needed = needed_statistics(normaliser)
+    needed += tuple(key for key in THROAT if key in statistics)
     tensors |= {key: statistics[key].detach().float().cpu().contiguous() for key in needed}
     context = getattr(generator, "context_frames", None)
     settings = {

@@ -19,19 +19,9 @@ from .batches import normalised
 from .corpus import Speaker, Utterance
 from .pool import Pool
 from .pool_statistics import Statistics, statistics
-from .source_picture import (
-    HIGHEST_HZ,
-    LOWEST_HZ,
-    PRIOR_S,
-    formant_factor,
-    held,
-    moved,
-    picture,
-    pitch_statistics,
-    range_factor,
-    speech_frames,
-)
-from .speech_tape import SpeechTape, envelope_of
+from .source_picture import PRIOR_S, held, moved, picture, speech_frames
+from .speech_tape import SpeechTape, envelope_of, mean_log_f0
+from .throat import Sounds
 
 _HEARD_S = 8.0  # most speech before a crop by which a speaker is known in training, ...
 _AHEAD_S = 2.0  # ... and after it
@@ -68,12 +58,12 @@ def picture_of(
     loud = speech_frames(envelope, known.source_mean, known.source_std)
     weight = PRIOR_S * frames_per_s
     mean = (envelope[:, loud].sum(dim=1) + weight * known.source_mean) / (loud.sum() + weight)
-    log_f0, deviation = pitch_statistics(f0) or (known.source_log_f0, known.source_pitch_deviation)
-    widening = range_factor(torch.tensor(deviation), known.target_pitch_deviation)
-    held_hz = torch.from_numpy(held(f0, math.exp(log_f0)))
-    hz = moved(held_hz, log_f0, known.target_log_f0, widening)
+    found = mean_log_f0(f0)
+    log_f0 = known.source_log_f0 if found is None else found
+    hz = moved(torch.from_numpy(held(f0, math.exp(log_f0))), log_f0, known.target_log_f0)
     without_mean = envelope - mean[:, None]
-    factors = formant_factor(torch.tensor(log_f0), known.target_log_f0).expand(1, len(f0))
+    told = Sounds(known.sounds, source_filter).told(without_mean[:, loud], known.expected(log_f0))
+    factors = torch.full((1, len(f0)), math.exp(told))
     x = source_filter.stretched(without_mean[None], factors) / known.source_std[:, None]
     spoken = torch.from_numpy((f0 > 0).astype(np.float32))
     drawn = picture(x, hz[None], spoken[None], known.target_log_f0, source_filter)
@@ -104,6 +94,8 @@ class TargetAndPool:
         How far pictures are moved away from who speaks.
     earlier : mapping, optional
         Statistics of the voice that training sets out from: what is known of a pool where this one is empty.
+    throat : bool
+        Whether throats are told by what is heard, or by the pitch alone.
     """
 
     def __init__(
@@ -113,6 +105,8 @@ class TargetAndPool:
         frames: int,
         disguise: Disguise,
         earlier: Mapping[str, Tensor] | None = None,
+        *,
+        throat: bool = False,
     ) -> None:
         self.frames, self.disguise = frames, disguise
         self.spec: MelSpec = target.spec
@@ -128,7 +122,9 @@ class TargetAndPool:
         self.own = SpeechTape([_repeated(target.utterances, frames)], self.filter)
         mels = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)
         self.target = torch.from_numpy(normalised(target, mels).astype(np.float32))
-        self.statistics = s = statistics(target, self.pool, self.own, self.target, self.filter, earlier)
+        self.statistics = s = statistics(
+            target, self.pool, self.own, self.target, self.filter, earlier, heard=throat
+        )
         for tape in (self.pool, self.own):
             tape.finish(s)
         self.readers, self.read = self._readings(target, pool)
@@ -166,7 +162,7 @@ class TargetAndPool:
         pool = self._start(draws, "pool")
         s = self.statistics
         known = self.pool.log_f0_at(pool) + _PITCH_ERROR * draws.normal("pool pitch", 1)
-        into_range = self._into_range(known, pool)
+        into_range = self._pitch(self.pool, pool, s.target_log_f0 - known)
         envelope = _cut(self.own.envelope, other, self.frames) - s.target_envelope[:, None]
         envelope = envelope / s.source_std[:, None]
         hz, voiced = self._pitch(self.own, other)
@@ -202,7 +198,7 @@ class TargetAndPool:
         stretch = torch.exp(reach * (2 * draws.uniform(f"{name} warp") - 1))
         without_mean = self._noisy(draws, name, envelope, mean) - mean
         if name != "own":  # the target's throat is its own
-            stretch = stretch * formant_factor(tape.log_f0_at(starts)[:, 0], s.target_log_f0)
+            stretch = stretch * tape.stretch_at(starts)
         without_mean = self.filter.stretched(without_mean, stretch[:, None].expand(-1, self.frames))
         colour = d.colour * draws.normal(f"{name} colour", len(_COLOURS)) @ self._cosines
         x = (without_mean + colour[:, :, None]) / s.source_std[:, None]
@@ -219,17 +215,12 @@ class TargetAndPool:
         noise = level + tilt * self._cosines[0][:, None] / _COLOURS[0] + grain
         return torch.where(has, torch.logaddexp(envelope, noise), envelope)
 
-    def _into_range(self, mean: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the pool as `_pitch`, but moved from a mean log-pitch ``(B, 1)`` into the target's range."""
-        s = self.statistics
-        hz, voiced = self._pitch(self.pool, starts)
-        widening = range_factor(self.pool.pitch_deviation_at(starts), s.target_pitch_deviation)
-        return moved(hz, mean, s.target_log_f0, widening), voiced
-
-    def _pitch(self, tape: SpeechTape | _Readings, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Pitch in Hz, and where there is voice, each ``(B, F)``."""
+    def _pitch(
+        self, tape: SpeechTape | _Readings, starts: Tensor, shift: Tensor | float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Pitch in Hz, shifted by so many nepers, and where there is voice, each ``(B, F)``."""
         hz, voiced = (_cut(x[None], starts, self.frames)[:, 0] for x in (tape.held_hz, tape.voiced))
-        return hz.clamp(LOWEST_HZ, HIGHEST_HZ), voiced
+        return moved(hz, 0.0, shift), voiced
 
     def _readings(self, target: Speaker, pool: Pool) -> tuple[SpeechTape | None, _Readings | None]:
         """Those of the pool who read the target's sentences, and the target's reading frame by frame beside them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,9 @@ from torch import Tensor
 from ..audio.source_filter import SourceFilter
 from .corpus import Speaker
 from .speech_tape import SpeechTape
+from .throat import SLOPE, Sounds, by_pitch
 
-_UNKNOWN_PITCH = math.log(150.0), 0.2
-_LEAST_DEVIATION = 0.03  # nepers: who whispers, or hums on one note, has none
+_UNKNOWN_LOG_F0 = math.log(150.0)
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,32 @@ class Statistics:
         ``(M,)``: of the pool's envelopes, the mean over speakers and the deviation within a speaker.
     source_log_f0, target_log_f0 : float
         Mean natural logarithm of the pitch in Hz.
-    source_pitch_deviation, target_pitch_deviation : float
-        Its deviation; of the pool, within a speaker.
     target_mean, target_std : Tensor
         ``(M,)``: of the target's log-mel.
     target_envelope : Tensor
         ``(M,)``: mean of the target's envelope over speech.
     harmonics : Tensor
         ``(M,)``: how strongly the pitch's ripple shows in the target's log-mel.
+    throat : float
+        How much higher the target's formants are than a speaker's of its pitch, on average, in nepers.
+    sounds : Tensor
+        ``(K, ORDER)``: see `throat.Sounds`.
     """
 
     source_mean: Tensor
     source_std: Tensor
     source_log_f0: float
-    source_pitch_deviation: float
     target_mean: Tensor
     target_std: Tensor
     target_log_f0: float
-    target_pitch_deviation: float
     target_envelope: Tensor
     harmonics: Tensor
+    throat: float
+    sounds: Tensor
+
+    def expected(self, log_f0: float) -> float:
+        """By which factor, as a logarithm, the formants of a speaker of this mean pitch are to move."""
+        return float(by_pitch(log_f0, self.target_log_f0, self.throat))
 
     def kept(self) -> dict[str, Tensor]:
         """What a voice needs of them, by the names that its pack has."""
@@ -55,37 +61,28 @@ class Statistics:
             "source.mean": self.source_mean,
             "source.std": self.source_std,
             "source.pitch": torch.tensor([self.source_log_f0]),
-            "source.pitch.std": torch.tensor([self.source_pitch_deviation]),
             "target.mean": self.target_mean,
             "target.std": self.target_std,
             "target.pitch": torch.tensor([self.target_log_f0]),
-            "target.pitch.std": torch.tensor([self.target_pitch_deviation]),
+            "target.throat": torch.tensor([self.throat]),
+            "target.sounds": self.sounds,
         }
 
 
-def of_pool(pool: SpeechTape) -> tuple[Tensor, Tensor, float, float]:
-    """Mean over speakers and deviation within a speaker (M,) of a pool's envelopes, and the same of its log-pitch."""
+def of_pool(pool: SpeechTape) -> tuple[Tensor, Tensor, float]:
+    """Mean over speakers and deviation within a speaker (M,) of a pool's envelopes, and its mean log-pitch."""
     means, variances, pitches = [], [], []
     for index in range(len(pool.begins)):
         said = pool.speech_of(index)
         means.append(said.mean(dim=1))
         variances.append(said.var(dim=1, correction=0))
-        pitches.append(pool.pitch_of(index))
-    log_f0, deviation = _mean_pitch([pitch for pitch in pitches if pitch is not None])
+        if (pitch := pool.log_f0_of(index)) is not None:
+            pitches.append(pitch)
     return (
         torch.stack(means).mean(dim=0),
         torch.stack(variances).mean(dim=0).sqrt().clamp(min=1e-2),
-        log_f0,
-        deviation,
+        float(np.mean(pitches)) if pitches else _UNKNOWN_LOG_F0,
     )
-
-
-def _mean_pitch(pitches: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Mean of means, and root of the mean square of deviations."""
-    if not pitches:
-        return _UNKNOWN_PITCH
-    means, deviations = zip(*pitches, strict=True)
-    return float(np.mean(means)), float(np.sqrt(np.mean(np.square(deviations))))
 
 
 def statistics(
@@ -95,33 +92,62 @@ def statistics(
     mel: Tensor,
     filter_: SourceFilter,
     earlier: Mapping[str, Tensor] | None = None,
+    *,
+    heard: bool = False,
 ) -> Statistics:
-    """Take the statistics of the material. mel: the target's, normalised, frame for frame own's."""
-    target_log_f0, target_pitch_deviation = own.pitch_of(0) or _UNKNOWN_PITCH
+    """Take the statistics of the material. mel: the target's, normalised, frame for frame own's.
+
+    heard: whether the throat is told by frames, or by the pitch alone.
+    """
+    found = own.log_f0_of(0)
+    target_log_f0 = _UNKNOWN_LOG_F0 if found is None else found
     mean, std = torch.from_numpy(target.mean), torch.from_numpy(target.std)
     # How much of the ripple shows in each band of the target's voiced frames: least squares, band by band.
     voiced = torch.from_numpy(own.f0 > 0)
     ripple = filter_.harmonics(torch.from_numpy(own.f0)[None])[0][:, voiced]
     shown = (mel * std[:, None] + mean[:, None] - own.envelope)[:, voiced]
     strength = (shown * ripple).sum(dim=1) / ((ripple**2).sum(dim=1) + 1e-3)
+    # Without any frames of the target nothing is heard, and the pitch alone tells.
+    sounds = Sounds.of(own.frames_of(0) if heard else own.envelope[:, :0], filter_)
+    throat = 0.0
     if len(pool.begins) or earlier is None:
         source = of_pool(pool)
+        if heard:
+            throat = _offset(pool, sounds, target_log_f0)
     else:
-        source = (
-            earlier["source.mean"],
-            earlier["source.std"],
-            float(earlier["source.pitch"]),
-            float(earlier["source.pitch.std"]),
-        )
+        source = earlier["source.mean"], earlier["source.std"], float(earlier["source.pitch"])
+        if heard:
+            throat = _offset_beside(earlier, own, target_log_f0, filter_)
     return Statistics(
         source_mean=source[0],
         source_std=source[1],
         source_log_f0=source[2],
-        source_pitch_deviation=max(source[3], _LEAST_DEVIATION),
         target_mean=mean,
         target_std=std,
         target_log_f0=target_log_f0,
-        target_pitch_deviation=max(target_pitch_deviation, _LEAST_DEVIATION),
         target_envelope=own.speech_of(0).mean(dim=1),
         harmonics=strength.clamp(0.0, 2.0),
+        throat=throat,
+        sounds=sounds.centres,
     )
+
+
+def _offset(pool: SpeechTape, sounds: Sounds, target_log_f0: float) -> float:
+    """How much higher the target's formants are than the pool's, beyond what the pitch tells: the median speaker's."""
+    beyond = []
+    for index in range(len(pool.begins)):
+        if (pitch := pool.log_f0_of(index)) is not None:
+            by_pitch_alone = SLOPE * (target_log_f0 - pitch)
+            beyond.append(sounds.told(pool.frames_of(index)) - by_pitch_alone)
+    return float(np.median(beyond)) if beyond else 0.0
+
+
+def _offset_beside(
+    earlier: Mapping[str, Tensor], own: SpeechTape, target_log_f0: float, filter_: SourceFilter
+) -> float:
+    """The same without a pool: by how much the target differs from another whose offset from a pool is known."""
+    if "target.sounds" not in earlier:
+        return 0.0
+    to_other = Sounds(earlier["target.sounds"], filter_).told(own.frames_of(0))
+    by_pitch_alone = SLOPE * (float(earlier["target.pitch"]) - target_log_f0)
+    return float(earlier["target.throat"]) - (to_other - by_pitch_alone)

@@ -160,6 +160,7 @@ class TargetTraining(VoiceTraining):
             system.crop_frames,
             system.disguise,
             earlier,
+            throat=system.config.throat,
         )
         system.know(source.statistics)
         self.statistics = source.statistics

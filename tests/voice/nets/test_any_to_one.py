@@ -35,13 +35,22 @@ def awake(**arguments):
 
 def test_untrained_it_is_the_classical_conversion():
     generator, picture = informed(), pictures(20)
-    by_hand = picture[:, :M] * generator.scale[:, None] + generator.offset[:, None]
-    by_hand = by_hand + generator.harmonics[:, None] * picture[:, M : 2 * M]
+    envelope, ripple, voiced = picture[:, :M], picture[:, M : 2 * M], picture[:, 2 * M :][:, :1]
+    by_hand = envelope * generator.scale[:, None] + generator.offset[:, None]
+    by_hand = by_hand + generator.harmonics[:, None] * ripple * voiced
     assert torch.equal(generator(picture), generator.classical(picture))
     torch.testing.assert_close(generator.classical(picture), by_hand)
     trained = awake()
     torch.testing.assert_close(trained.classical(picture), by_hand)  # whatever was learnt
     assert (trained(picture) - by_hand).abs().max() > 0.1
+
+
+def test_no_harmonics_where_there_is_no_voice():
+    generator, picture = informed(), pictures(10)
+    picture[:, 2 * M] = 0
+    other = picture.clone()
+    other[:, M : 2 * M] = torch.randn(2, M, 10)
+    assert torch.equal(generator.classical(picture), generator.classical(other))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 130])

@@ -51,9 +51,9 @@ class AnyGenerator(GatedTrunk):
 
     def classical(self, picture: Tensor) -> Tensor:
         """Mean matching and pitch shift alone: ``(B, 2M + 2, F)`` to ``(B, M, F)``, normalised."""
-        envelope, ripple, _ = picture.float().split((self.mels, self.mels, MORE_CHANNELS), dim=1)
+        envelope, ripple, more = picture.float().split((self.mels, self.mels, MORE_CHANNELS), dim=1)
         bands = envelope * self.scale[:, None] + self.offset[:, None]
-        return bands + self.harmonics[:, None] * ripple
+        return bands + self.harmonics[:, None] * ripple * more[:, :1]
 
     def forward(self, picture: Tensor, condition: Condition | None = None) -> Tensor:
         """Map a picture ``(B, 2M + 2, F)`` to a normalised log-mel ``(B, M, F)``; any F ≥ 1."""
