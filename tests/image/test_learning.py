@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from image.lessons import SLOW, Lesson, taught
@@ -44,3 +45,18 @@ def test_the_critics_gap_falls_as_samples_improve(tmp_path: Path) -> None:
     assert len(gaps) == len(distances) == lesson.settings.trainer.steps // 50
     assert rank > 0.7
     assert figures["frechet"].left < LEFT and figures["classes"].value == 10
+
+
+def test_convolutions_are_better_than_hidden_layers(tmp_path: Path) -> None:
+    """DCGAN's samples lie nearer to real digits than GAN's, on average over three starts; as their recipes train them.
+
+    Not from every start: the best of GAN's (10.8) lies before the worst of DCGAN's (12.7).
+    """
+    gan, dcgan = (
+        fmean(
+            taught(recipe, tmp_path / f"{recipe}-{seed}", seed=seed)[1]["frechet"].value for seed in range(3)
+        )
+        for recipe in ("gan", "dcgan")
+    )
+    print(f"mean distances: gan {gan:.1f}, dcgan {dcgan:.1f}")
+    assert dcgan < gan
