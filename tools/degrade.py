@@ -20,6 +20,7 @@ from scipy.signal import butter, fftconvolve, sosfilt
 
 from voicegan.audio.files import find_audio, read
 from voicegan.audio.resample import resample
+from voicegan.metrics.plan import read_names
 
 Degrade = Callable[[np.ndarray, int, np.random.Generator], tuple[np.ndarray, int]]
 
@@ -86,10 +87,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--files", type=Path, help="a list of names, one a line; # begins a remark")
     given = parser.parse_args()
-    chosen = None
-    if given.files:
-        lines = given.files.read_text(encoding="utf-8").splitlines()
-        chosen = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    chosen = set(read_names(given.files)) if given.files else None
     print(f"{degrade(given.folder, given.out, chosen)} recordings, {len(KINDS)} of each: {given.out}")
 
 

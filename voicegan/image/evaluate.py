@@ -88,9 +88,9 @@ def _measured(
         count = min(count or len(side.a), len(side.a), len(side.b))
         if system.can("translate"):
             return of_translations(system, untrained(), data, side, count, judge), count
-        return of_pairs(system, untrained(), data, side, count, judge, seed) if system.can(
-            "pairs"
-        ) else [], count
+        if system.can("pairs"):
+            return of_pairs(system, untrained(), data, side, count, judge, seed), count
+        return [], count
     pictures = data.test if len(data.test) else data
     count = count or len(pictures)
     figures, start = [], untrained()
