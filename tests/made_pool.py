@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import made_speech
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 
 from voicegan.audio.mel import PRESETS, MelSpec
 from voicegan.audio.source_filter import SourceFilter
+from voicegan.voice import target_training
 from voicegan.voice.corpus import CorpusConfig, Speaker, Utterance
+from voicegan.voice.pack import Pack, save_pack
 from voicegan.voice.parallel import Pair, Parallel, ParallelVerdict
 from voicegan.voice.pool import Pool
 
@@ -78,6 +81,31 @@ def a_pool(level: float = -4.0, reads: bool = True, others: Sequence[float] = (1
         pairs[len(speakers)] = Parallel(YES, [Pair(k, k, same, same, 0.0) for k in range(4)])
         speakers.append(a_speaker("bdl", range(5), pitch_hz=115.0, level=level, held_out=1))
     return Pool(speakers, [a_speaker("stranger", [900], pitch_hz=150.0, level=level)], pairs)
+
+
+def a_voice(
+    folder: Path,
+    name: str = "slt",
+    pitch_hz: float = 190.0,
+    tilt: float = 0.0,
+    mel: MelSpec = SPEC,
+    **network: Any,
+) -> Pack:
+    """A voice for anyone's speech with weights of its own."""
+    plan = target_training.resolve({"model": TINY_MODEL | network})
+    system = target_training.make_system(plan, target_training.TargetMaterial(a_target(), a_pool(), ()))
+    torch.manual_seed(hash(name) % 1000)
+    torch.nn.init.normal_(system.best("g_ab").leave.weight, std=0.1)
+    statistics = {
+        "source.mean": torch.full((80,), -5.0), "source.std": torch.ones(80), "source.pitch": torch.tensor([5.0]),
+        "target.mean": torch.from_numpy(a_target().mean) + tilt, "target.std": torch.ones(80),
+        "target.pitch": torch.tensor([pitch_hz]).log(),
+    }  # fmt: skip
+    return save_pack(
+        folder, name=name, system="any-to-one", generator=system.best("g_ab"), mel=mel, card="",
+        network=system.generator_arguments, sources=["any"], statistics=statistics, normaliser="envelope",
+        vocoder="griffin-lim",
+    )  # fmt: skip
 
 
 def people(root: Path) -> tuple[Path, Path]:

@@ -103,6 +103,29 @@ def test_a_voice_in_the_users_folder_is_what_the_next_sets_out_from(folders, tmp
     assert wide.exit_code == 2 and "another network (channels 8, not 16)" in wide.output
 
 
+def test_a_voice_is_taught_by_an_earlier_one_of_its_target(folders, tmp_path):
+    first = train(folders, "--steps", 4)
+    assert first.exit_code == 0, first.output
+    replaced = train(folders, "--steps", 4, "--teacher", "anna", "--force")
+    assert replaced.exit_code == 2 and "would replace its teacher" in replaced.output
+    out = tmp_path / "o"
+    taught = train(folders, "--steps", 4, "--teacher", "anna", "--out", out)
+    assert taught.exit_code == 0, taught.output
+    assert "learns what the voice anna makes of the pool in 2 passes" in taught.output
+    pack = load_pack(out / "anna")
+    assert pack.training["taught_by"] == {
+        "name": "anna",
+        "sha256": load_pack(tmp_path / "home" / "voices" / "anna").sha256,
+        "passes": 2,
+    }
+    told = resume(out, "--teacher", "anna")
+    assert told.exit_code == 2 and "has its teacher, or none, already" in told.output
+    more = resume(out, "--steps", 8)
+    assert more.exit_code == 0 and "continuing after step 4 of 8" in more.output, more.output
+    alone = invoke("train", "--target", folders[0], "--teacher", "anna", "--out", tmp_path / "p", *TINY)
+    assert alone.exit_code == 2 and "a teacher needs a pool" in alone.output
+
+
 def test_resume_needs_no_more_than_where_the_run_is(folders, tmp_path):
     out = tmp_path / "o"
     assert train(folders, "--steps", 4, "--out", out).exit_code == 0
@@ -175,6 +198,7 @@ def test_a_run_that_exists_is_not_overwritten_unasked(folders, tmp_path):
         (["--set", "parallel=on"], "unknown key 'parallel'"),
         (["--system", "light"], "light makes two voices of two speakers"),
         (["--from", "nobody"], "there is no voice"),
+        (["--teacher", "nobody"], "there is no voice"),
         (["--set", 'pool.held_out=["x*"]'], "'x*' of pool.held_out matches no recording of the pool"),
         (["--set", 'target.held_out=["x*"]'], "has no recording called 'x*'"),
         (["--set", "corpus.least_speech_s=600"], "s of speech, and 600 s are needed"),
@@ -197,6 +221,7 @@ def test_folders_that_do_not_go_together_are_refused(folders, tmp_path):
         (["--target", target], "neither a pool of other speakers nor a voice to set out from"),
         (["--pool", pool], "the target's folder is needed: --target DIR"),
         (["--from", "anna"], "the target's folder is needed: --target DIR"),
+        (["--teacher", "anna"], "the target's folder is needed: --target DIR"),
         (["--target", target, "--pool", target], "the pool holds nobody but the target"),
         (["--target", target, "--pool", tmp_path / "empty"], "is empty"),
         (["--target", target, "--pool", tmp_path / "nowhere"], "does not exist"),

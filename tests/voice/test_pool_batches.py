@@ -58,6 +58,24 @@ def test_without_readers_there_is_no_reading():
     assert set(batch) == {"own", "own_target", "pool", "b", "b_envelope", "b_more"}
 
 
+def test_a_lesson_belongs_to_its_crop_frame_for_frame():
+    """Where the teacher gives back what it was given, the lesson is what the picture was drawn from."""
+    target, pool = a_target(), a_pool()
+    lessons = {u.key: u.mel for speaker in pool.speakers for u in speaker.utterances}
+    source = TargetAndPool(target, pool, FRAMES, PLAIN, lessons=lessons)
+    batch = source.batch(draws())
+    assert batch["pool_target"].shape == (8, M, FRAMES)
+    taught = (
+        batch["pool_target"] * torch.from_numpy(target.std)[:, None] + torch.from_numpy(target.mean)[:, None]
+    )
+    spoken = [np.concatenate([u.mel for u in speaker.utterances], axis=1) for speaker in pool.speakers]
+    crops = torch.cat([torch.from_numpy(mel).unfold(1, FRAMES, 1).transpose(0, 1) for mel in spoken])
+    for row in taught:
+        assert (crops - row).abs().amax(dim=(1, 2)).min() < 1e-4
+    plain = a_source(PLAIN).batch(draws())
+    assert "pool_target" not in plain and all(torch.equal(plain[name], batch[name]) for name in plain)
+
+
 def test_same_draws_give_the_same_batch_and_others_another(source):
     one, again, other = (source.batch(draws(seed=seed)) for seed in (1, 1, 2))
     for name, value in one.items():

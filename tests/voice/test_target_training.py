@@ -5,7 +5,7 @@ from pathlib import Path
 import made_pool
 import pytest
 import torch
-from made_pool import SPEC, TINY_MODEL, a_pool, a_target
+from made_pool import SPEC, TINY_MODEL, a_pool, a_target, a_voice
 
 from voicegan.audio.mel import PRESETS
 from voicegan.core import runs
@@ -14,9 +14,10 @@ from voicegan.errors import VoiceganError
 from voicegan.voice import library, release
 from voicegan.voice import target_training as t
 from voicegan.voice.monitor import UTTERANCES
-from voicegan.voice.pack import load_pack, save_pack
+from voicegan.voice.pack import load_pack
 from voicegan.voice.pool import Pool
 from voicegan.voice.pool_batches import TargetAndPool
+from voicegan.voice.teacher import Teacher
 from voicegan.voice.training import Places
 
 SMALL = {
@@ -49,23 +50,6 @@ def a_training(tmp_path, pool=None, begun=None, **changes):
     )
     run.said = said
     return run
-
-
-def a_voice(folder, name="slt", pitch_hz=190.0, tilt=0.0, mel=SPEC, **network):
-    """A voice for anyone's speech with weights of its own."""
-    system = t.make_system(settings(model=TINY_MODEL | network), material())
-    torch.manual_seed(hash(name) % 1000)
-    torch.nn.init.normal_(system.best("g_ab").leave.weight, std=0.1)
-    statistics = {
-        "source.mean": torch.full((80,), -5.0), "source.std": torch.ones(80), "source.pitch": torch.tensor([5.0]),
-        "target.mean": torch.from_numpy(a_target().mean) + tilt, "target.std": torch.ones(80),
-        "target.pitch": torch.tensor([pitch_hz]).log(),
-    }  # fmt: skip
-    return save_pack(
-        folder, name=name, system="any-to-one", generator=system.best("g_ab"), mel=mel, card="",
-        network=system.generator_arguments, sources=["any"], statistics=statistics, normaliser="envelope",
-        vocoder="griffin-lim",
-    )  # fmt: skip
 
 
 def same_weights(one, other):
@@ -191,6 +175,74 @@ def test_a_run_that_set_out_from_nothing_does_not_find_its_own_voice_when_it_goe
         again.run(quiet=True)
 
 
+# Being taught ---------------------------------------------------------------------------------------------------------
+
+
+def taught_material(teacher, passes=2):
+    pool = a_pool()
+    spoken = Teacher(teacher, SPEC, passes)
+    lessons = {u.key: spoken.convert(u) for speaker in pool.speakers for u in speaker.utterances}
+    return t.TargetMaterial(a_target(), pool, (Path("pool"),), spoken, lessons)
+
+
+def a_taught_training(tmp_path, teacher, begun=None):
+    places = Places.of(("slt",), "any-to-one", tmp_path / "out")
+    said, wanted = [], settings(start="none", teacher=str(teacher.folder))
+    run = t.TargetTraining(
+        taught_material(teacher), wanted, "slt", places, say=said.append, begun=begun or {}
+    )
+    run.said = said
+    return run
+
+
+def test_what_the_teacher_makes_of_the_pool_is_learnt(tmp_path):
+    teacher = a_voice(tmp_path / "teacher")
+    run = a_taught_training(tmp_path, teacher)
+    assert any("learns what the voice slt makes of the pool in 2 passes" in line for line in run.describe())
+    run.save_plan()
+    run.run(quiet=True)
+    made = load_pack(tmp_path / "out" / "slt")
+    taught_by = {"name": "slt", "sha256": teacher.sha256, "passes": 2}
+    assert made.training["taught_by"] == taught_by
+    assert f"what the voice slt ({teacher.sha256[:12]}) makes of the pool in 2" in made.card
+    assert "half of both mcd" in made.card
+    assert any('"g/taught"' in line for line in (tmp_path / "out/run/metrics.jsonl").read_text().splitlines())
+
+
+def test_a_taught_voice_is_judged_by_how_near_strangers_come_to_the_lesson(tmp_path):
+    teacher = a_voice(tmp_path / "teacher")
+    run = a_taught_training(tmp_path, teacher)
+    strangers = run.monitor.directions[0]
+    assert strangers.paired and [u.name for u in strangers.targets] == [u.name for u in strangers.utterances]
+    values = run.monitor.validate(run.system, Progress(0, 10), rehearsal=True)
+    assert values["score_strangers"] == values["mcd_strangers"] > 0
+    # The teacher itself, in one pass, is what a pupil of one pass would have to be.
+    once = a_voice(tmp_path / "once")
+    directions = t.directions(taught_material(once, passes=1), run.trainer.source, run.system, "slt")
+    untaught = directions[0].judge(directions[0].convert(run.system.g_ab, torch.device("cpu")))
+    assert untaught["mcd"] > 0.1
+
+
+def test_a_run_goes_on_only_with_the_teacher_that_it_began_with(tmp_path):
+    teacher = a_voice(tmp_path / "teacher")
+    first = a_taught_training(tmp_path, teacher)
+    first.save_plan()
+    plan = runs.read_plan(tmp_path / "out" / "run")
+    assert plan["taught_by"] == {"name": "slt", "sha256": teacher.sha256}
+    assert plan["settings"]["teacher"] == str(teacher.folder.absolute())
+    first.run(quiet=True)
+    assert a_taught_training(tmp_path, teacher, begun=plan).resume()
+    other = a_voice(tmp_path / "teacher", name="newer")
+    with pytest.raises(VoiceganError, match="is not the voice that this run began with"):
+        a_taught_training(tmp_path, other, begun=plan)
+
+
+def test_a_teacher_needs_a_pool(tmp_path):
+    teacher = a_voice(tmp_path / "teacher")
+    with pytest.raises(VoiceganError, match="a teacher needs a pool"):
+        t.gather(tmp_path, [], settings(teacher=str(teacher.folder)))
+
+
 # Judging --------------------------------------------------------------------------------------------------------------
 
 
@@ -307,7 +359,7 @@ def test_a_target_may_be_called_pool(tmp_path):
     run = a_training(tmp_path)
     release.save_target_voice(
         tmp_path / "pool", system=run.system, material=run.material, statistics=run.statistics,
-        settings=run.settings, name="pool", set_out_from=None, facts=run.facts({"score": 1.0}),
+        settings=run.settings, name="pool", set_out_from=None, taught_by=None, facts=run.facts({"score": 1.0}),
     )  # fmt: skip
     pack = load_pack(tmp_path / "pool")
     assert pack.training["data"]["pool"]["utterances"] == 6 and "set_out_from" not in pack.training

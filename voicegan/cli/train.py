@@ -29,6 +29,11 @@ from .progress import counted
     metavar="VOICE",
     help="With --target: the voice to set out from; by default the nearest installed one, or none.",
 )
+@click.option(
+    "--teacher",
+    metavar="VOICE",
+    help="With --target and --pool: an earlier voice of the target, to learn in one pass what it does in two.",
+)
 @click.option("--names", metavar="A,B", help="What to call the voices; by default like the folders.")
 @training.options("voices", systems="light (default), mask-cyclegan-vc, ...", setting="model.cycle=3")
 def train(
@@ -37,6 +42,7 @@ def train(
     target: Path | None,
     pool: tuple[Path, ...],
     start: str | None,
+    teacher: str | None,
     names: str | None,
     asked: training.Asked,
 ) -> None:
@@ -47,10 +53,11 @@ def train(
     """
     from . import train_target
 
-    if target is not None or pool or start is not None or train_target.is_resumed(asked):
+    towards = target is not None or pool or start is not None or teacher is not None
+    if towards or train_target.is_resumed(asked):
         if folder_a is not None or folder_b is not None:
             raise click.UsageError("--target trains one voice, --a and --b two: give one or the other")
-        train_target.train(target, pool, start, names, asked)
+        train_target.train(target, pool, train_target.Voices(start, teacher), names, asked)
     else:
         _between(folder_a, folder_b, names, asked)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,14 @@ from .progress import counted
 
 if TYPE_CHECKING:
     from ..voice.training import Places
+
+
+@dataclass(frozen=True)
+class Voices:
+    """Voices that a new run stands on, by name or path."""
+
+    start: str | None  # to set out from
+    teacher: str | None  # to learn from
 
 
 def is_resumed(asked: training.Asked) -> bool:
@@ -28,7 +37,7 @@ def is_resumed(asked: training.Asked) -> bool:
 
 
 def train(
-    target: Path | None, pool: tuple[Path, ...], start: str | None, name: str | None, asked: training.Asked
+    target: Path | None, pool: tuple[Path, ...], voices: Voices, name: str | None, asked: training.Asked
 ) -> None:
     """Train one voice. See `voicegan.cli.train`."""
     from ..core import runs
@@ -44,8 +53,12 @@ def train(
         if (trained := plan["settings"].get("system")) not in POOL_SYSTEMS:
             raise VoiceganError(f"this run trains two voices ({trained})", "Resume it with --out DIR alone.")
         asked.require_same_system(plan)
-        if start is not None:
+        if voices.start is not None:
             raise VoiceganError("a run that goes on has set out already", "Leave --from out.")
+        if voices.teacher is not None:
+            raise VoiceganError(
+                "a run that goes on has its teacher, or none, already", "Leave --teacher out."
+            )
         if name is not None and [name] != plan["names"]:
             raise VoiceganError(f"the voice of this run is called {plan['names'][0]}", "Leave --names out.")
         target = target or Path(plan["folders"][0])  # a folder may have moved
@@ -57,7 +70,9 @@ def train(
         if name is not None and "," in name:
             raise click.UsageError("--target makes one voice, and --names takes one name here: --names anna")
         called = check_name(name or target.resolve().name)
-    settings = t.resolve(asked.settings(plan, start=start), str(asked.recipe or ""))
+    settings = t.resolve(
+        asked.settings(plan, start=voices.start, teacher=voices.teacher), str(asked.recipe or "")
+    )
     places = Places.of((called,), settings.system, asked.out)
     asked.require_none_there(places.run, called)
     if runs.first_rank():

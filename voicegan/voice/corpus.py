@@ -65,6 +65,11 @@ class Utterance:
     def frames(self) -> int:
         return int(self.mel.shape[1])
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from others, of this folder or another."""
+        return self.sha256, self.name
+
 
 @dataclass(frozen=True)
 class Speaker:

@@ -18,7 +18,7 @@ from ..errors import VoiceganError
 from .batches import normalised
 from .corpus import Speaker, Utterance
 from .pool import Pool
-from .pool_statistics import Statistics, statistics
+from .pool_statistics import Known, statistics
 from .source_picture import PRIOR_S, held, moved, picture, speech_frames
 from .speech_tape import SpeechTape, envelope_of, mean_log_f0
 from .throat import Sounds
@@ -51,7 +51,7 @@ class Disguise:
 
 
 def picture_of(
-    mel: np.ndarray, f0: np.ndarray, known: Statistics, source_filter: SourceFilter, frames_per_s: float
+    mel: np.ndarray, f0: np.ndarray, known: Known, source_filter: SourceFilter, frames_per_s: float
 ) -> np.ndarray:
     """The picture (2M + 2, F) of a recording's log-mel (M, F) and pitch (F,), the whole of it being known."""
     envelope = envelope_of(mel, f0, source_filter)
@@ -80,7 +80,8 @@ class TargetAndPool:
       ``read_target``, aligned to it; only where the pool has such readers;
     - ``b``, the target's speech at another moment;
     - ``pool``, a picture of anybody in the pool, the pitch moved into the target's range, and of ``b`` also
-      ``b_envelope``, its envelope as in a picture, and ``b_more``, the picture's other channels; only with a pool.
+      ``b_envelope``, its envelope as in a picture, and ``b_more``, the picture's other channels; only with a pool;
+    - ``pool_target``, what the teacher makes of the pool's crop; only with a teacher.
 
     Parameters
     ----------
@@ -96,6 +97,8 @@ class TargetAndPool:
         Statistics of the voice that training sets out from: what is known of a pool where this one is empty.
     throat : bool
         Whether throats are told by what is heard, or by the pitch alone.
+    lessons : mapping, optional
+        What each of the pool's utterances is to become, by `Utterance.key`: its log-mel (M, F), frame for frame.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class TargetAndPool:
         earlier: Mapping[str, Tensor] | None = None,
         *,
         throat: bool = False,
+        lessons: Mapping[tuple[str, str], np.ndarray] | None = None,
     ) -> None:
         self.frames, self.disguise = frames, disguise
         self.spec: MelSpec = target.spec
@@ -119,9 +123,13 @@ class TargetAndPool:
                 "Give more of each speaker, or lower model.crop_frames.",
             )
         self.pool = SpeechTape(long_enough, self.filter)
+        self.taught: Tensor | None = None  # (M, F), frame for frame the pool's
+        if lessons and long_enough:
+            mels = [normalised(target, lessons[u.key]) for utterances in long_enough for u in utterances]
+            self.taught = torch.from_numpy(np.concatenate(mels, axis=1).astype(np.float32))
         self.own = SpeechTape([_repeated(target.utterances, frames)], self.filter)
-        mels = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)
-        self.target = torch.from_numpy(normalised(target, mels).astype(np.float32))
+        own = np.concatenate([u.mel for u in _repeated(target.utterances, frames)], axis=1)
+        self.target = torch.from_numpy(normalised(target, own).astype(np.float32))
         self.statistics = s = statistics(
             target, self.pool, self.own, self.target, self.filter, earlier, heard=throat
         )
@@ -167,7 +175,8 @@ class TargetAndPool:
         envelope = envelope / s.source_std[:, None]
         hz, voiced = self._pitch(self.own, other)
         whole = picture(envelope, hz, voiced, s.target_log_f0, self.filter)
-        return {
+        lesson = {} if self.taught is None else {"pool_target": _cut(self.taught, pool, self.frames)}
+        return lesson | {
             "pool": self._picture(draws, "pool", self.pool, pool, into_range),
             "b_envelope": whole[:, : self.spec.mels],
             "b_more": whole[:, self.spec.mels :],

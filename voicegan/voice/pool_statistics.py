@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..audio.source_filter import SourceFilter
 from .corpus import Speaker
+from .pack import ORDER, THROAT
 from .speech_tape import SpeechTape
 from .throat import SLOPE, Sounds, by_pitch
 
@@ -19,8 +20,8 @@ _UNKNOWN_LOG_F0 = math.log(150.0)
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """What training takes from the material once; all of it is in the voice.
+class Known:
+    """What is known of sources and target when a picture is drawn.
 
     Attributes
     ----------
@@ -28,12 +29,6 @@ class Statistics:
         ``(M,)``: of the pool's envelopes, the mean over speakers and the deviation within a speaker.
     source_log_f0, target_log_f0 : float
         Mean natural logarithm of the pitch in Hz.
-    target_mean, target_std : Tensor
-        ``(M,)``: of the target's log-mel.
-    target_envelope : Tensor
-        ``(M,)``: mean of the target's envelope over speech.
-    harmonics : Tensor
-        ``(M,)``: how strongly the pitch's ripple shows in the target's log-mel.
     throat : float
         How much higher the target's formants are than a speaker's of its pitch, on average, in nepers.
     sounds : Tensor
@@ -43,17 +38,47 @@ class Statistics:
     source_mean: Tensor
     source_std: Tensor
     source_log_f0: float
-    target_mean: Tensor
-    target_std: Tensor
     target_log_f0: float
-    target_envelope: Tensor
-    harmonics: Tensor
     throat: float
     sounds: Tensor
+
+    @staticmethod
+    def by_voice(kept: Mapping[str, Tensor]) -> Known:
+        """What a voice has kept of it: the statistics that its pack builds."""
+        nothing = torch.zeros(1), torch.zeros(0, ORDER)
+        throat, sounds = (kept.get(name, default) for name, default in zip(THROAT, nothing, strict=True))
+        return Known(
+            source_mean=kept["source.mean"],
+            source_std=kept["source.std"],
+            source_log_f0=float(kept["source.pitch"]),
+            target_log_f0=float(kept["target.pitch"]),
+            throat=float(throat),
+            sounds=sounds,
+        )
 
     def expected(self, log_f0: float) -> float:
         """By which factor, as a logarithm, the formants of a speaker of this mean pitch are to move."""
         return float(by_pitch(log_f0, self.target_log_f0, self.throat))
+
+
+@dataclass(frozen=True)
+class Statistics(Known):
+    """What training takes from the material once; all of it is in the voice.
+
+    Attributes
+    ----------
+    target_mean, target_std : Tensor
+        ``(M,)``: of the target's log-mel.
+    target_envelope : Tensor
+        ``(M,)``: mean of the target's envelope over speech.
+    harmonics : Tensor
+        ``(M,)``: how strongly the pitch's ripple shows in the target's log-mel.
+    """
+
+    target_mean: Tensor
+    target_std: Tensor
+    target_envelope: Tensor
+    harmonics: Tensor
 
     def kept(self) -> dict[str, Tensor]:
         """What a voice needs of them, by the names that its pack has."""

@@ -106,6 +106,7 @@ def save_target_voice(
     settings: TargetTrainingConfig,
     name: str,
     set_out_from: Mapping[str, str] | None,
+    taught_by: Mapping[str, str] | None,
     facts: Mapping[str, Any],
 ) -> None:
     """Write the voice of a training of one target, replacing an earlier one. See :func:`save_voice`."""
@@ -118,6 +119,8 @@ def save_target_voice(
     }
     if set_out_from is not None:
         training["set_out_from"] = dict(set_out_from)
+    if taught_by is not None:
+        training["taught_by"] = dict(taught_by) | {"passes": settings.passes}
     pack.save_pack(
         folder,
         name=name,
@@ -157,13 +160,23 @@ def _pool_data(pool: Pool) -> dict[str, Any]:
 
 def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainingConfig) -> str:
     """The README of a voice for anyone's speech."""
-    own, pool = training["data"][name], training["pool"]
+    own, pool, teacher = training["data"][name], training["pool"], training.get("taught_by")
     pairs = training["parallel_pairs"]
     read = (
         f"{pairs} readings of the target's sentences by others were used as aligned pairs.\n" if pairs else ""
     )
     start = training.get("set_out_from")
     begun = f"It set out from the voice {start['name']} ({start['sha256'][:12]}).\n" if start else ""
+    if teacher:
+        begun += (
+            f"It learnt in one pass what the voice {teacher['name']} ({teacher['sha256'][:12]}) makes of the pool in "
+            f"{teacher['passes']}.\n"
+        )
+    judged = (
+        "`score`, half of both mcd, chose the checkpoint; strangers' is to what the teacher makes of them."
+        if teacher
+        else "`score`, half of mcd plus five dB times the strangers' drift, chose the\ncheckpoint."
+    )
     return f"""# {name}, from anyone
 
 Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {name}`.
@@ -178,8 +191,7 @@ Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {nam
 `strangers`: speakers of whom nothing trained; `readers`: held-out sentences that the pool and the target both read;
 `disguised`: the target's own held-out speech, its formants moved. `mcd` and `frechet` are in dB, lower is better;
 `drift` is the share of the source's course that was lost; `change` is how far the mel was moved from what matching
-averages and shifting the pitch would give; `score`, half of mcd plus five dB times the strangers' drift, chose the
-checkpoint.
+averages and shifting the pitch would give; {judged}
 
 {_figures(training)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,7 @@ from .pool import Pool, PoolConfig, load_pool
 from .pool_batches import TargetAndPool, picture_of
 from .systems import POOL_SYSTEMS, SYSTEMS
 from .systems.any_to_one import AnyToOne
+from .teacher import Teacher
 from .training import (
     Places,
     SideConfig,
@@ -53,6 +54,8 @@ class TargetTrainingConfig(VoiceTrainingConfig):
     pool: PoolConfig = PoolConfig()
     # The voice to set out from: its name or path; "auto": the nearest that is installed, if any; "none".
     start: str = AUTO
+    teacher: str = ""  # an earlier voice of the target, whose conversions of the pool are learnt too
+    passes: int = pydantic.Field(2, ge=1, le=8)  # how often the teacher converts
 
     @pydantic.field_validator("system")
     @classmethod
@@ -75,6 +78,8 @@ class TargetMaterial:
     target: Speaker
     pool: Pool
     places: tuple[Path, ...]  # the pool's folders
+    teacher: Teacher | None = None
+    lessons: Mapping[tuple[str, str], np.ndarray] = field(default_factory=dict)  # by `Utterance.key`
 
 
 def gather(
@@ -84,18 +89,30 @@ def gather(
     *,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> TargetMaterial:
-    """Load the target and the pool, and align those of the pool who read the target's sentences.
+    """Load the target and the pool, align who reads the target's sentences, and let a teacher convert the pool.
 
     Raises
     ------
     VoiceganError
-        A folder has too little that can be used, or the pool holds the target.
+        A folder has too little that can be used, the pool holds the target, or the teacher cannot teach.
     """
+    teacher = None
+    if settings.teacher:
+        if not pool:
+            raise VoiceganError("a teacher needs a pool to convert", "Give others' speech with --pool DIR.")
+        teacher = Teacher(find_pack(settings.teacher), settings.corpus.recipe().spec, settings.passes)
     speaker = load_side(target, settings.target, settings.corpus, progress)
     everyone = Pool([], [], {})
     if pool:
         everyone = load_pool(pool, speaker, settings.corpus, settings.pool, progress=progress)
-    return TargetMaterial(speaker, everyone, tuple(pool))
+    lessons = {}
+    if teacher is not None:
+        said = [utterance for one in everyone.speakers for utterance in one.utterances]
+        for number, utterance in enumerate(said):
+            if progress is not None:
+                progress(number, len(said), f"{teacher.pack.name} converts {utterance.name}")
+            lessons[utterance.key] = teacher.convert(utterance)
+    return TargetMaterial(speaker, everyone, tuple(pool), teacher, lessons)
 
 
 def make_system(settings: TargetTrainingConfig, material: TargetMaterial) -> AnyToOne:
@@ -154,6 +171,21 @@ class TargetTraining(VoiceTraining):
         self.set_out_from: dict[str, str] | None = begun.get("set_out_from") or (
             _noted(start) if start else None
         )
+        self.taught_by: dict[str, str] | None = None
+        if material.teacher is not None:
+            teacher = material.teacher.pack
+            if teacher.folder.resolve() == (places.voices / name).resolve():
+                raise VoiceganError(
+                    f"the voice {name} would replace its teacher, from which it is still learning",
+                    "Choose another --out, or another name with --names.",
+                )
+            settings = settings.model_copy(update={"teacher": str(teacher.folder.absolute())})
+            self.taught_by = _noted(teacher)
+        if (before := begun.get("taught_by", self.taught_by)) != self.taught_by:
+            raise VoiceganError(
+                f"the teacher at {settings.teacher} is not the voice that this run began with ({before})",
+                "Put that voice back, or start anew with --force.",
+            )
         source = TargetAndPool(
             material.target,
             material.pool,
@@ -161,6 +193,7 @@ class TargetTraining(VoiceTraining):
             system.disguise,
             earlier,
             throat=system.config.throat,
+            lessons=material.lessons,
         )
         system.know(source.statistics)
         self.statistics = source.statistics
@@ -180,7 +213,7 @@ class TargetTraining(VoiceTraining):
 
     def plan(self) -> dict[str, Any]:
         """What the run was started with, besides its settings."""
-        return super().plan() | {"set_out_from": self.set_out_from}
+        return super().plan() | {"set_out_from": self.set_out_from, "taught_by": self.taught_by}
 
     def describe(self) -> list[str]:
         """Say in a few lines what is trained on what."""
@@ -200,6 +233,11 @@ class TargetTraining(VoiceTraining):
             lines.append("nobody in the pool reads the target's sentences")
         if self.set_out_from is not None:
             lines.append(f"sets out from the voice {self.set_out_from['name']} ({self.settings.start})")
+        if self.taught_by is not None:
+            lines.append(
+                f"learns what the voice {self.taught_by['name']} makes of the pool in {self.settings.passes} passes "
+                f"({self.settings.teacher})"
+            )
         return [*lines, self.planned()]
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
@@ -211,6 +249,7 @@ class TargetTraining(VoiceTraining):
             settings=self.settings,
             name=self.names[0],
             set_out_from=self.set_out_from,
+            taught_by=self.taught_by,
             facts=self.facts(values),
         )
 
@@ -281,8 +320,8 @@ def directions(
 ) -> tuple[Direction, Direction]:
     """What there is to judge: whether strangers keep their words, and whether the target is met.
 
-    The latter is told by held-out sentences that somebody in the pool reads too, or else by the target's own
-    held-out speech in disguise.
+    With a teacher strangers are to become what it makes of them, words and all. Whether the target is met is told by
+    held-out sentences that somebody in the pool reads too, or else by the target's own held-out speech in disguise.
     """
     target, pool = material.target, material.pool
 
@@ -296,9 +335,11 @@ def directions(
     heard += [u for speaker in pool.speakers for u in speaker.held_out[:2]]
     heard = heard or [speaker.utterances[0] for speaker in pool.speakers] or aside(target)
     heard = heard[:UTTERANCES]
-    strangers = Strangers(
-        "g_ab", "strangers", name, target, heard, *drawn([(u.mel, u.f0) for u in heard]), aside(target)
-    )
+    given = drawn([(u.mel, u.f0) for u in heard])
+    strangers: Direction = Strangers("g_ab", "strangers", name, target, heard, *given, aside(target))
+    if (teacher := material.teacher) is not None:
+        lessons = [replace(u, mel=teacher.convert(u)) for u in heard]
+        strangers = Direction("g_ab", "strangers", name, target, heard, *given, lessons, paired=True)
     each = -(-UTTERANCES // max(1, len(pool.pairs)))
     pairs = [
         (pool.speakers[index].held_out[pair.index_a], target.held_out[pair.index_b])

@@ -44,6 +44,7 @@ class AnyToOneConfig(Config):
     adversarial_back: float = pydantic.Field(0.5, ge=0)
     own: float = pydantic.Field(5.0, ge=0)  # the target's own speech in disguise
     read: float = pydantic.Field(5.0, ge=0)  # others' readings of the target's sentences
+    taught: float = pydantic.Field(5.0, ge=0)  # what a teacher made of strangers
     slack: int = pydantic.Field(0, ge=0)  # frames that these may be aligned wrongly by
     matching: float = pydantic.Field(0.5, ge=0)  # of the discriminator's features, for both of these
     cycle: float = pydantic.Field(1.5, ge=0)  # pool -> target -> pool: weak, or the source is smuggled
@@ -158,6 +159,8 @@ class AnyToOne(System):
                 with torch.no_grad():
                     said = self.content(pool)
                 terms["content"] = c.content * contrast(said, self.content(envelope), is_speech(pool))
+            if "pool_target" in batch:
+                terms["taught"] = c.taught * distance(fakes["pool"], batch["pool_target"])
             terms["cycle"] = c.cycle * distance(cycle_a, pool)
             terms["cycle_back"] = c.cycle_back * distance(fakes.pop("back"), batch["b"])
             terms["adversarial_back"] = c.adversarial_back * self.objective.g(self.d_a(fake_a))
