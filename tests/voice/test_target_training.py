@@ -223,6 +223,21 @@ def test_a_taught_voice_is_judged_by_how_near_strangers_come_to_the_lesson(tmp_p
     assert untaught["mcd"] > 0.1
 
 
+def test_a_pupil_sets_out_from_its_teacher_unless_told_otherwise(tmp_path):
+    a_voice(tmp_path / "home" / "voices" / "near", "near")
+    teacher = a_voice(tmp_path / "teacher", pitch_hz=100.0)
+    places = Places.of(("slt",), "any-to-one", tmp_path / "out")
+    starts = {}
+    for start in ("auto", "none", "near"):
+        wanted = settings(start=start, teacher=str(teacher.folder))
+        run = t.TargetTraining(taught_material(teacher), wanted, "slt", places, say=lambda line: None)
+        starts[start] = run.set_out_from and run.set_out_from["name"]
+    assert starts == {"auto": "slt", "none": None, "near": "near"}
+    wide = settings(model=TINY_MODEL | {"channels": 16}, teacher=str(teacher.folder))
+    run = t.TargetTraining(taught_material(teacher), wide, "slt", places, say=lambda line: None)
+    assert run.set_out_from is None  # the teacher is of another network
+
+
 def test_a_run_goes_on_only_with_the_teacher_that_it_began_with(tmp_path):
     teacher = a_voice(tmp_path / "teacher")
     first = a_taught_training(tmp_path, teacher)

@@ -27,7 +27,7 @@ from .progress import counted
     "--from",
     "start",
     metavar="VOICE",
-    help="With --target: the voice to set out from; by default the nearest installed one, or none.",
+    help="With --target: the voice to set out from; by default the teacher, the nearest installed one, or none.",
 )
 @click.option(
     "--teacher",

@@ -52,7 +52,7 @@ class TargetTrainingConfig(VoiceTrainingConfig):
     system: str = "any-to-one"
     target: SideConfig = SideConfig()
     pool: PoolConfig = PoolConfig()
-    # The voice to set out from: its name or path; "auto": the nearest that is installed, if any; "none".
+    # The voice to set out from, by name or path; "auto": the teacher, or the nearest installed one, if any; "none".
     start: str = AUTO
     teacher: str = ""  # an earlier voice of the target, whose conversions of the pool are learnt too
     passes: int = pydantic.Field(2, ge=1, le=8)  # how often the teacher converts
@@ -159,7 +159,7 @@ class TargetTraining(VoiceTraining):
         self.material = material
         say = runs.said_once(say)
         system = make_system(settings, material)
-        start = find_start(settings.start, system, material.target)
+        start = find_start(settings.start, system, material)
         if start is None and not material.pool.speakers:
             raise VoiceganError(
                 f"{name} has neither a pool of other speakers nor a voice to set out from",
@@ -254,14 +254,16 @@ class TargetTraining(VoiceTraining):
         )
 
 
-def find_start(wanted: str, system: AnyToOne, target: Speaker) -> Pack | None:
+def find_start(wanted: str, system: AnyToOne, material: TargetMaterial) -> Pack | None:
     """The voice to set out from. Raises VoiceganError for one that is unknown, or of another network."""
     if wanted == NONE:
         return None
     if wanted != AUTO:
         return find_pack(wanted)
+    if material.teacher is not None and _differs(material.teacher.pack, system) is None:
+        return material.teacher.pack
     fitting = [pack for pack in installed()[0] if _differs(pack, system) is None]
-    return min(fitting, key=lambda pack: _unlikeness(pack, target), default=None)
+    return min(fitting, key=lambda pack: _unlikeness(pack, material.target), default=None)
 
 
 def _unlikeness(pack: Pack, target: Speaker) -> float:
