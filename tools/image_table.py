@@ -72,7 +72,7 @@ def run(recipe: Path, seed: int, folder: Path, overrides: Sequence[str] = ()) ->
         shutil.rmtree(folder)
     training = Training(material, settings, recipe.stem, Places(folder / "run", folder / "model"))
     began = time.process_time()
-    training.run(quiet=True)
+    training.run(quiet=True).require_whole()
     seconds = time.process_time() - began
     built = load_model_pack(folder / "model").build()
     judge = load_judge("digits") if isinstance(material.data, Domains) else judge_for("auto", material.data)

@@ -90,6 +90,24 @@ def test_signal_saves_and_stops_so_that_resume_goes_on(tmp_path, number):
     assert resumed.step == int(step) + 1
 
 
+def test_what_a_signal_cut_short_is_no_result(tmp_path):
+    made = trainer(tmp_path, 6)
+    made.fit(quiet=True).require_whole()
+    cut = trainer(tmp_path / "cut", 6)
+    step_as_before = cut.train_step
+
+    def signalled():
+        step_as_before()
+        if cut.step == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    cut.train_step = signalled
+    outcome = cut.fit(quiet=True)
+    assert outcome.step == 4
+    with pytest.raises(VoiceganError, match="ended at step 4 by SIGTERM"):
+        outcome.require_whole()
+
+
 def test_measuring_leaves_no_trace(tmp_path):
     made = trainer(tmp_path / "a", 6)
     made.measure(steps=2, warm_up=1)

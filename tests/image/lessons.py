@@ -53,13 +53,17 @@ class Lesson:
     def learn(
         self, folder: Path, system: Any = None, source: Source | None = None, validate: Validate | None = None
     ) -> Any:
-        """Train to the end, and take what is there then. Without `validate` nothing looks at it meanwhile."""
+        """Train to the end, and take what is there then. Without `validate` nothing looks at it meanwhile.
+
+        A trainer ends early and in order where a signal asks it to. A lesson that was cut short, by `timeout` say, is
+        none: raises VoiceganError.
+        """
         system = self.untrained() if system is None else system
         trainer = self.settings.trainer
         if validate is None:
             trainer = trainer.model_copy(update={"check_every": trainer.steps})
         self.trainer = Trainer(system, source or self.material.source, trainer, folder, validate=validate)
-        self.trainer.fit(quiet=True)
+        self.trainer.fit(quiet=True).require_whole()
         return system
 
     def figures(self, system: Any) -> dict[str, Figure]:

@@ -1,11 +1,13 @@
 """The bundled judge knows its digits; a new one is the same each time it is trained, saved and read."""
 
 import dataclasses
+import signal
 
 import pytest
 import torch
 from torch.nn.functional import pad
 
+from voicegan.core.trainer import Outcome, Trainer
 from voicegan.errors import VoiceganError
 from voicegan.image.data import load
 from voicegan.image.judge import accuracy_of, load_judge, save_judge, train_judge
@@ -57,6 +59,13 @@ def test_a_judge_is_trained_saved_and_read_alike(tmp_path):
     read = load_judge(tmp_path / "j")
     assert read.classes == one.classes and read.accuracy == one.accuracy
     assert torch.allclose(read(images)[1], one(images)[1], atol=0.02)
+
+
+def test_a_judge_whose_training_a_signal_ends_is_none(monkeypatch):
+    cut = Outcome(2, signal.SIGTERM, None, None)
+    monkeypatch.setattr(Trainer, "fit", lambda self, quiet: cut)
+    with pytest.raises(VoiceganError, match="ended at step 2 by SIGTERM"):
+        train_judge(load("digits"), steps=3, batch=8, width=4, features=8)
 
 
 def test_an_unknown_judge_is_named():

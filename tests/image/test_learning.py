@@ -50,7 +50,7 @@ def test_the_critics_gap_falls_as_samples_improve(tmp_path: Path) -> None:
 def test_convolutions_are_better_than_hidden_layers(tmp_path: Path) -> None:
     """DCGAN's samples lie nearer to real digits than GAN's, on average over three starts; as their recipes train them.
 
-    Not from every start: the best of GAN's (10.8) lies before the worst of DCGAN's (12.7).
+    Not from every start: the best of GAN's (10.8) lies before the worst of DCGAN's (11.2).
     """
     gan, dcgan = (
         fmean(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +15,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from voicegan.core.trainer import Outcome, Trainer
+from voicegan.errors import VoiceganError
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """system = "{system}"
@@ -83,6 +88,21 @@ def test_runs_of_a_recipe_that_has_changed_are_repeated(
     )
     call(table, monkeypatch, "--runs", runs, "--seeds", "0", "--systems", "two")
     assert table.result_of(runs / "two-0")["steps"] == 1
+
+
+def test_a_run_that_a_signal_ends_is_not_done(
+    table: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the page would give its figures as those of all steps, for ever: what is done is not repeated."""
+    fit, runs = Trainer.fit, tmp_path / "runs"
+
+    def signalled(self: Trainer, *, quiet: bool) -> Outcome:
+        return replace(fit(self, quiet=quiet), step=1, interrupted=signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "fit", signalled)
+    with pytest.raises(VoiceganError, match="ended at step 1 by SIGTERM"):
+        call(table, monkeypatch, "--runs", runs, "--seeds", "0", "--systems", "one")
+    assert table.result_of(runs / "one-0") is None
 
 
 def test_several_seeds_give_mean_and_deviation(table: ModuleType) -> None:

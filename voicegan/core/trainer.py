@@ -74,6 +74,14 @@ class Outcome:
     best_step: int | None
     best_score: float | None
 
+    def require_whole(self) -> None:
+        """Raise VoiceganError where a signal ended the run early: what is there then must not pass for its result."""
+        if self.interrupted is not None:
+            raise VoiceganError(
+                f"the training was ended at step {self.step} by {signal.Signals(self.interrupted).name}",
+                "Run it again, and let it come to its end.",
+            )
+
 
 class Abandoned(VoiceganError):
     """Training ends here because it has ended on another device, which says why."""

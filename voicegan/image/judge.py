@@ -160,7 +160,8 @@ def train_judge(
 ) -> Judge:
     """Train a judge on the training part of labelled pictures and measure it on the test part.
 
-    `network` are further arguments of `Classifier`. Raises ValueError where pictures have no labels or no test part.
+    `network` are further arguments of `Classifier`. Raises ValueError where pictures have no labels or no test part,
+    and VoiceganError where a signal ended the training early.
     """
     if pictures.labels is None or not len(pictures.test):
         raise ValueError(f"{pictures.name}: a judge needs labels, and a test part")
@@ -175,7 +176,8 @@ def train_judge(
             steps=steps, batch=batch, seed=seed, device="cpu", precision="fp32", check_every=steps
         )
         with torch.random.fork_rng(devices=[]):
-            Trainer(_Lessons(net), ImageSource(pictures.train), settings, Path(folder)).fit(quiet=quiet)
+            trainer = Trainer(_Lessons(net), ImageSource(pictures.train), settings, Path(folder))
+            trainer.fit(quiet=quiet).require_whole()
     judge = Judge(pictures.name, pictures.classes, 0.0, net.eval().requires_grad_(False))
     return Judge(judge.name, judge.classes, accuracy_of(judge, pictures.test), judge.net)
 
