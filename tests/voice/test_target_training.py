@@ -252,6 +252,14 @@ def test_a_run_goes_on_only_with_the_teacher_that_it_began_with(tmp_path):
         a_taught_training(tmp_path, other, begun=plan)
 
 
+def test_a_teacher_who_sounds_like_somebody_else_is_warned_of(tmp_path):
+    same = a_taught_training(tmp_path / "same", a_voice(tmp_path / "slt"))
+    assert not any("does not sound like" in line for line in same.said)
+    for number, unlike in enumerate(({"pitch_hz": 110.0}, {"tilt": 1.0})):
+        other = a_taught_training(tmp_path / f"{number}", a_voice(tmp_path / f"bdl{number}", "bdl", **unlike))
+        assert any("the voice bdl does not sound like slt" in line for line in other.said)
+
+
 def test_a_teacher_needs_a_pool(tmp_path):
     teacher = a_voice(tmp_path / "teacher")
     with pytest.raises(VoiceganError, match="a teacher needs a pool"):

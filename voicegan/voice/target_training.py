@@ -44,6 +44,8 @@ AUTO, NONE = "auto", "none"
 # How many dB of distance to the target losing all that strangers say is worth. By it a converter that keeps CER within
 # 0.17 at a distance of 5.5 dB is worth one with 0.22 at 5.3 dB, and the classical conversion less than either.
 WORDS_DB = 5.0
+# So unlike in pitch and spectrum, a teacher's target is somebody else: slt, bdl and kathleen differ by 0.87 and more.
+_SOMEBODY_ELSE = 0.5
 
 
 class TargetTrainingConfig(VoiceTrainingConfig):
@@ -178,6 +180,11 @@ class TargetTraining(VoiceTraining):
                 raise VoiceganError(
                     f"the voice {name} would replace its teacher, from which it is still learning",
                     "Choose another --out, or another name with --names.",
+                )
+            if _unlikeness(teacher, material.target) > _SOMEBODY_ELSE:
+                say(
+                    f"warning: the voice {teacher.name} does not sound like {name}, who would learn to sound like it:"
+                    " a teacher is an earlier voice of the same target"
                 )
             settings = settings.model_copy(update={"teacher": str(teacher.folder.absolute())})
             self.taught_by = _noted(teacher)

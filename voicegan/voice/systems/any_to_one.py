@@ -3,6 +3,7 @@
 A CycleGAN (Zhu et al. 2017) between pictures of a pool's speech and the target's mels. What keeps the words: the
 target's own speech in disguise is an exactly aligned source, whoever in the pool reads the target's sentences is an
 aligned one, and what a generator back to the pool makes of the target's speech, told whose style to take, is a third.
+What a teacher makes of the pool, where there is one, is a fourth: see `voicegan.voice.teacher`.
 """
 
 from __future__ import annotations
