@@ -215,7 +215,8 @@ def test_force_keeps_the_old_run_until_the_new_one_can_begin(folders, tmp_path):
         (folders[0], tmp_path / "empty"), "--names", "anna,ben", "--out", tmp_path / "o", "--force"
     )
     assert failed.exit_code == 2 and "is empty" in failed.output
-    assert resume(tmp_path / "o").exit_code == 0
+    kept = resume(tmp_path / "o")
+    assert kept.exit_code == 0, kept.output
 
 
 def test_places_that_cannot_be_used_are_refused_before_any_work(folders, tmp_path):
