@@ -41,7 +41,7 @@ def test_two_passes_are_one_pass_over_the_sound_of_one(voice, utterance):
     assert np.abs(made - once.convert(utterance)).mean() > 0.01
 
 
-def test_silence_teaches_silence(voice, utterance):
+def test_silence_teaches_nothing_that_is_not_finite(voice, utterance):
     quiet = replace(utterance, mel=np.full_like(utterance.mel, SPEC.floor), f0=np.zeros_like(utterance.f0))
     assert np.isfinite(Teacher(voice, SPEC).convert(quiet)).all()
 

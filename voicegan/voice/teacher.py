@@ -26,6 +26,7 @@ from .normaliser import denormalise
 from .pack import Pack
 from .pool_batches import picture_of
 from .pool_statistics import Known
+from .stream import FixedGain
 
 
 class Teacher:
@@ -76,8 +77,7 @@ class Teacher:
         wav = self._vocoder.synthesize(mel[None])[0].numpy()
         meter = LevelMeter(self.spec.sample_rate_hz)
         meter.push(wav)
-        if np.isfinite(meter.active_db):
-            wav = wav * np.float32(10 ** ((self.pack.level_db - meter.active_db) / 20))
+        wav = FixedGain(meter.active_db, self.pack.level_db).push(wav)
         again = log_mel(wav, self.spec)
         f0_hz = pitch.f0(wav, self.spec.sample_rate_hz, self.spec.hop)
         frames = min(again.shape[1], len(f0_hz))
