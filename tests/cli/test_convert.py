@@ -88,6 +88,22 @@ def test_the_output_rate_can_be_chosen():
     )
 
 
+def test_the_output_level_can_be_chosen():
+    wav = record("in.wav", seconds=3.0)
+    assert active_level_db(wav, 22050) == pytest.approx(-23, abs=1.0)
+    assert run("in.wav", "--to", "slt", "--level", "-35").exit_code == 0
+    made = soundfile.read("in_slt.wav")[0]
+    assert active_level_db(made, 22050) == pytest.approx(-35, abs=1.0)
+    piped = run("-", "--to", "slt", "--level", "-35", stdin=Path("in.wav").read_bytes()).stdout_bytes
+    np.testing.assert_array_equal(soundfile.read(io.BytesIO(piped))[0], made)
+    voicegan.convert("in.wav", to="slt", out="again.wav", level=-35)
+    np.testing.assert_array_equal(soundfile.read("again.wav")[0], made)
+    assert "level 5 dBFS is not within -60 and -10" in fault(
+        run("in.wav", "--to", "slt", "--level", "5", "--force")
+    )
+    np.testing.assert_array_equal(soundfile.read("in_slt.wav")[0], made)
+
+
 def test_a_folder_is_mirrored(folder):
     record("in/x.wav")
     record("in/deep er/[y].flac", rate=8000)

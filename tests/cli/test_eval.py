@@ -76,6 +76,15 @@ def test_finished_conversions_are_judged(folders: tuple[Path, Path], tmp_path: P
     assert figures["rows"]["source"]["summary"]["mcd_db"]["mean"] > 1.0
 
 
+def test_everything_can_be_judged_at_one_level(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    low, high = folders
+    given = ("--converted", high, "--source", low, "--target", high, "--json", tmp_path / "figures.json")
+    assert "every recording judged at -23 dBFS" in run(*given, "--level", "-23")
+    assert json.loads((tmp_path / "figures.json").read_text())["settings"]["level_db"] == -23.0
+    result = CliRunner().invoke(command, [*map(str, given), "--level", "3"])
+    assert isinstance(result.exception, VoiceganError) and "level 3 dBFS" in str(result.exception)
+
+
 def test_a_page_to_listen_to(folders: tuple[Path, Path], tmp_path: Path) -> None:
     low, high = folders
     options = ("--converted", high, "--source", low, "--target", high)

@@ -182,6 +182,31 @@ def test_the_output_is_as_loud_as_the_input(tmp_path, by, seconds):
         assert active_level_db(made, 16000) == pytest.approx(active_level_db(wav, 16000), abs=1.0)
 
 
+@pytest.mark.parametrize("by", [-0.5, 0.0, 0.5])
+@pytest.mark.parametrize("level_db", [-60.0, -45.0, -14.0])
+def test_the_output_has_the_loudness_that_is_asked_for(tmp_path, by, level_db):
+    converter = load(tmp_path, "louder", network={"by": by})
+    wav = speech_like(5.0, 16000, level_db=level_db)
+    wav[30000:50000] = 0.0
+    made, _ = converter.convert(wav, 16000, level_out=-20.0)
+    assert active_level_db(made, 16000) == pytest.approx(-20.0, abs=1.5)
+    assert not made[32000:48000].any()  # what is silent is not brought up
+
+
+@pytest.mark.parametrize("level_db", [-45.0, -14.0])
+def test_a_live_stream_has_the_loudness_that_is_asked_for(tmp_path, level_db):
+    stream = load(tmp_path, "louder", network={"by": 0.4}).stream(16000, begin_db=level_db, level_out=-20.0)
+    made = streamed(stream, speech_like(6.0, 16000, level_db=level_db), [480])
+    for part in (slice(0, 32000), slice(32000, None)):
+        assert active_level_db(made[part], 16000) == pytest.approx(-20.0, abs=1.5)
+
+
+@pytest.mark.parametrize("level_db", [-60.5, 0.0, float("nan")])
+def test_a_loudness_that_makes_no_sense_is_refused(tmp_path, level_db):
+    with pytest.raises(VoiceganError, match=r"dBFS is not within -60 and -10\. Recordings of speech usually"):
+        load(tmp_path, "louder", network={"by": 0.0}).stream(16000, level_out=level_db)
+
+
 def test_a_live_stream_finds_the_loudness_within_seconds(tmp_path):
     converter = load(tmp_path, "louder", network={"by": 0.4})
     wav = speech_like(12.0, 16000, level_db=-40)

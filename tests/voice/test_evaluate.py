@@ -194,6 +194,20 @@ class TestEvaluate:
         assert written["rows"]["converted"]["summary"]["wer"]["mean"] == 0.0
         assert written["rows"]["converted"]["utterances"][0]["understood"] == "soft words"
 
+    def test_at_one_level_loudness_is_not_judged(self, home: Path) -> None:
+        pytest.importorskip("jiwer")
+        low = folder(home / "low", ["s0", "s1"], pitch_hz=110.0)
+        high = folder(home / "high", ["s0", "s1"], pitch_hz=220.0)
+        judges = Judges(speaker=Ear, words=lambda: words.WordsJudge(Parrot()), naturalness=missing)
+        result = evaluate(
+            low, high, convert=lambda wav, rate: (0.1 * wav, rate), judges=judges,
+            settings=Settings(level_db=-23.0),
+        )  # fmt: skip
+        assert result["rows"]["converted"]["summary"]["wer"]["mean"] == 0.0  # the parrot takes it for loud
+        assert result["settings"]["level_db"] == -23.0
+        assert "every recording judged at -23 dBFS" in result["notes"]
+        assert "every recording judged at -23 dBFS" in table.render(result)
+
     def test_something_must_be_judged(self, home: Path, judges: Judges) -> None:
         with pytest.raises(VoiceganError, match="not clear what to judge"):
             evaluate(home, home, judges=judges)

@@ -12,6 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import VoiceganError
+
+LEVELS_DB = (
+    -60.0,
+    -10.0,
+)  # that may be asked for: lower is hardly heard, and higher leaves no room for peaks
 FRAME_S = 0.02
 GATE_DB = 30.0
 FLOOR_DB = -70.0
@@ -107,6 +113,15 @@ def active_level_db(wav: np.ndarray, sample_rate_hz: int) -> float:
 
 def _to_db(size: float) -> float:
     return 20 * math.log10(size) if size > 0 else -math.inf
+
+
+def check_level(level_db: float | None) -> float | None:
+    """An active level in dBFS to bring speech to, or None; VoiceganError for one outside `LEVELS_DB`."""
+    lowest, highest = LEVELS_DB
+    if level_db is not None and not lowest <= level_db <= highest:
+        message = f"the level {level_db:g} dBFS is not within {lowest:g} and {highest:g}"
+        raise VoiceganError(message, "Recordings of speech usually have -26 to -16.")
+    return level_db
 
 
 def gain(from_db: float, to_db: float) -> float:

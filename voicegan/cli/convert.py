@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     "--rate", metavar="voice|HZ", default=None, help="Of the output; voice: the model's own. [the input's]"
 )
 @click.option(
+    "--level", type=float, metavar="DBFS", default=None,
+    help="Loudness of the output while somebody speaks, such as -20. [the input's]",
+)  # fmt: skip
+@click.option(
     "--device", metavar="NAME", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
 )
 @click.option("--vocoder", metavar="NAME", default=None, help="Another vocoder than the voice's own.")
@@ -46,6 +50,7 @@ def convert(
     out: str | None,
     format_: str | None,
     rate: str | None,
+    level: float | None,
     device: str,
     vocoder: str | None,
     force: bool,
@@ -54,7 +59,7 @@ def convert(
     """Convert recordings: a file, several, a folder with its whole tree, or - for standard input.
 
     in.wav becomes in_NAME.wav beside it, and a folder DIR becomes DIR_NAME, unless --out says otherwise. The output is
-    mono, as long and as loud as the input, and at its rate.
+    mono, as long and (without --level) as loud as the input, and at its rate.
 
     \b
     voicegan convert talk.mp3 --to slt
@@ -64,11 +69,12 @@ def convert(
     \b
     Exit code: 0 done, 1 some recordings failed (they are named at the end), 2 nothing done.
     """
+    from ..audio.loudness import check_level
     from ..voice.batch import plan
     from ..voice.library import find_pack
     from .jobs import rate_from, require_pipes, work_through
 
-    rate_out = rate_from(rate, "voice")
+    rate_out, level_out = rate_from(rate, "voice"), check_level(level)
     pack = find_pack(voice, source)
     jobs = plan(inputs, pack.name, out=out, format=format_, force=force)
     require_pipes(jobs)
@@ -83,6 +89,7 @@ def convert(
             job.target if job.target is not None else sys.stdout.buffer,
             format=job.format,
             rate_out=rate_out,
+            level_out=level_out,
             progress=progress,
         )
 

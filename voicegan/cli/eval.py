@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,11 @@ FOLDER = click.Path(path_type=Path)
     "--classical", is_flag=True, help="Judge beside it what the voice adds to: means and pitch moved."
 )
 @click.option("--by-speaker", is_flag=True, help="List the chief figures of every source speaker, too.")
+@click.option(
+    "--level", type=float, metavar="DBFS",
+    help="Bring every recording to this loudness before it is judged, such as -23: the judge of speakers hears "
+    "loudness, too. [each as it is]",
+)  # fmt: skip
 @click.option("--from", "speaker", metavar="NAME", help="The voice's source speaker, where it has several.")
 @click.option("--vocoder", metavar="NAME", help="Another vocoder than the voice's own.")
 @click.option(
@@ -71,6 +77,7 @@ def evaluate(
     distortion: str,
     classical: bool,
     by_speaker: bool,
+    level: float | None,
     speaker: str | None,
     vocoder: str | None,
     device: str,
@@ -93,6 +100,7 @@ def evaluate(
     if classical and voice is None:
         raise VoiceganError("--classical asks for what a voice adds to", "Give the name of a voice.")
     from .. import storage
+    from ..audio.loudness import check_level
     from ..metrics.plan import read_names
     from ..metrics.table import render
     from ..voice.api import load_voice
@@ -101,10 +109,12 @@ def evaluate(
     from ..voice.listening import write_report
     from .progress import counted
 
+    check_level(level)
     names = read_names(files) if files else []
     converter = load_voice(voice, source=speaker, device=device, vocoder=vocoder) if voice else None
-    settings = (
-        Settings(vocoder=converter.vocoder.name, mel=converter.spec) if converter else _of_vocoder(vocoder)
+    settings = replace(
+        Settings(vocoder=converter.vocoder.name, mel=converter.spec) if converter else _of_vocoder(vocoder),
+        level_db=level,
     )
     with kept_for(report, keep) as kept:
         with counted("judging") as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -60,6 +61,7 @@ def convert(
     source: str | None = None,
     format: str | None = None,
     rate: int | str | None = None,
+    level: float | None = None,
     device: str = "auto",
     force: bool = False,
 ) -> Path:
@@ -76,6 +78,8 @@ def convert(
         File or folder; by default the result lies beside the input as `<stem>_<voice>.wav`.
     rate
         Of the output: in Hz, or "voice"; the input's by default.
+    level
+        Loudness of the output while somebody speaks, in dBFS; the input's by default.
     force
         Replace a file that exists already.
 
@@ -89,7 +93,7 @@ def convert(
     [job] = batch.plan([path], pack.name, out=out, format=format, force=force)
     assert job.source is not None and job.target is not None
     voice = load_voice(pack.folder, device=device) if isinstance(to, (str, Path)) else to
-    convert_file(voice, job.source, job.target, format=job.format, rate_out=rate)
+    convert_file(voice, job.source, job.target, format=job.format, rate_out=rate, level_out=level)
     return job.target
 
 
@@ -100,6 +104,7 @@ def convert_file(
     *,
     format: str = "wav",
     rate_out: int | str | None = None,
+    level_out: float | None = None,
     progress: Progress | None = None,
 ) -> Done:
     """Convert a recording of any length in bounded memory.
@@ -110,7 +115,10 @@ def convert_file(
     """
     if isinstance(source, Path) and source.exists() and not source.is_file() and not source.is_dir():
         with open(source, "rb") as pipe:  # a named pipe, or <(command): it can be read only once
-            return convert_file(voice, pipe, target, format=format, rate_out=rate_out, progress=progress)
+            return convert_file(
+                voice, pipe, target, format=format, rate_out=rate_out, level_out=level_out, progress=progress
+            )
+    from ..audio.loudness import active_level_db
     from ..audio.through import send_through
 
     started = time.perf_counter()
@@ -118,25 +126,18 @@ def convert_file(
 
     def begin(reader: Reader, first: np.ndarray) -> Stream:
         rate = reader.info.sample_rate_hz
-        if measured is None:
-            return _stream_of_pipe(voice, first, rate, rate_out, whole=len(first) < reader.block_frames)
-        return voice.stream(rate, rate_out, level=measured)
+        stream = partial(voice.stream, rate, rate_out, level_out=level_out)
+        if measured is not None:
+            return stream(level=measured)
+        # It cannot be read twice, and its first seconds are there: perhaps all of it.
+        level_db = active_level_db(first, rate)
+        if len(first) < reader.block_frames:
+            return stream(level=level_db)
+        return stream(begin_db=level_db if math.isfinite(level_db) else voice.pack.level_db)
 
     comment = made_by(voice.pack)
     done = send_through(source, target, begin, format=format, comment=comment, progress=progress)
     return replace(done, took_s=time.perf_counter() - started)
-
-
-def _stream_of_pipe(
-    voice: Converter, first: np.ndarray, rate: int, rate_out: int | str | None, whole: bool
-) -> Stream:
-    """A stream for what cannot be read twice, of which the first seconds are there (all of it, where `whole`)."""
-    from ..audio.loudness import active_level_db
-
-    level_db = active_level_db(first, rate)
-    if whole:
-        return voice.stream(rate, rate_out, level=level_db)
-    return voice.stream(rate, rate_out, begin_db=level_db if math.isfinite(level_db) else voice.pack.level_db)
 
 
 def measure_level(path: Path) -> float:

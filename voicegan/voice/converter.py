@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import vocoder as vocoders
 from ..audio.files import RATES_HZ
-from ..audio.loudness import LevelMeter
+from ..audio.loudness import LevelMeter, check_level
 from ..core.device import choose_device
 from ..errors import VoiceganError
 from .analysis import analyses_for
@@ -80,7 +80,11 @@ class Converter:
         return self.stream(self.rate_hz).latency_s
 
     def convert(
-        self, wav: np.ndarray | Tensor, sample_rate: int, rate_out: int | str | None = None
+        self,
+        wav: np.ndarray | Tensor,
+        sample_rate: int,
+        rate_out: int | str | None = None,
+        level_out: float | None = None,
     ) -> tuple[np.ndarray, int]:
         """Convert a whole recording.
 
@@ -92,17 +96,21 @@ class Converter:
             In Hz.
         rate_out
             In Hz; "voice" for the voice's own; the input's by default.
+        level_out
+            How loud the output is while somebody speaks (`voicegan.audio.loudness`), in dBFS within -60 and -10; as
+            loud as the input by default. What is 50 dB under the voice's level is brought up no further, and by a
+            running gain what is 30 dB under it.
 
         Returns
         -------
-        Samples (T',) float32 and their rate: T' = T at the input's rate, and the input's loudness. It is what a stream
+        Samples (T',) float32 and their rate: T' = T at the input's rate. It is what a stream
         gives that was told the recording's level. Raises VoiceganError for samples that are not finite or not mono.
         """
         samples = as_samples(wav)
         stream_rate = check_rate(sample_rate)
         meter = LevelMeter(stream_rate)
         meter.push(samples)
-        stream = self.stream(stream_rate, rate_out, level=meter.active_db)
+        stream = self.stream(stream_rate, rate_out, level=meter.active_db, level_out=level_out)
         step = max(1, int(_BLOCK_S * stream_rate))
         blocks = [stream.push(samples[at : at + step]) for at in range(0, len(samples), step)]
         return np.concatenate([np.zeros(0, np.float32), *blocks, stream.flush()]), stream.rate_out
@@ -114,6 +122,7 @@ class Converter:
         *,
         level: float | str = "running",
         begin_db: float | None = None,
+        level_out: float | None = None,
         chunk_frames: int | None = None,
     ) -> Stream:
         """Start a conversion whose samples arrive in pieces.
@@ -128,6 +137,8 @@ class Converter:
         begin_db
             For a recording whose beginning only was measured: its active level in dBFS, from which "running" sets out.
             The look-ahead is that of a measured level.
+        level_out
+            As in `convert`.
         chunk_frames
             How many frames the generator, and a neural vocoder, are given at once: fewer are quicker to come out and
             slower to compute. For a generator that normalises over time, the length of its windows decides instead.
@@ -155,6 +166,7 @@ class Converter:
             rate_out=self._output_rate(rate, rate_out),
             level=level,
             begin_db=begin_db,
+            level_out=check_level(level_out),
             timing=chosen,
         )
 

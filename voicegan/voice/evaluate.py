@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .. import storage, vocoder
 from ..audio import files
+from ..audio.loudness import active_level_db, gain
 from ..audio.mel import PRESETS, LogMel, MelSpec
 from ..audio.resample import resample
 from ..errors import VoiceganError
@@ -55,6 +56,9 @@ class Settings:
         The vocoder of the copy-synthesis, and its mel contract: those of the voice that is judged.
     pool
         Recordings that a speaker's centroid is made of, at most.
+    level_db
+        Active level in dBFS to which every recording is brought before it is judged; None leaves each at its own.
+        The judge of speakers hears likeness in loudness too, and a conversion is as loud as its source was.
     parallel_ratio
         Readings count as the same sentences where their MCD is below this times that of shuffled pairs: equal
         names alone (001.wav) prove nothing.
@@ -64,6 +68,7 @@ class Settings:
     mel: MelSpec = PRESETS["16k"]
     mcd: McdSettings = LOG_MEL
     pool: int = 40
+    level_db: float | None = None
     parallel_ratio: float = 0.9
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +84,7 @@ class Settings:
                 "correlation": "Pearson, log F0, frames voiced in both",
             },
             "pool": self.pool,
+            "level_db": self.level_db,
             "parallel_ratio": self.parallel_ratio,
         }
 
@@ -159,6 +165,8 @@ class _Evaluation:
         rows = [row for row in ROWS if row != "classical" or classical]
         self.rows: dict[str, list[dict[str, Any]]] = {row: [] for row in rows}
         self.notes = list(plan.notes)
+        if settings.level_db is not None:
+            self.notes.append(f"every recording judged at {settings.level_db:g} dBFS")
         self.conversion_s, self.converted_s = 0.0, 0.0
         self.vocoder = vocoder.load(settings.vocoder, settings.mel, torch.device("cpu"))
         self.settings = replace(settings, vocoder=self.vocoder.name)
@@ -277,7 +285,7 @@ class _Evaluation:
     def _converted_by(self, convert: Convert, kind: str, trial: Trial) -> Recording:
         wav, out_hz = convert(*files.read(trial.source))
         self._store(kind, trial.name, wav, out_hz)
-        return Recording(wav, out_hz, self.settings.mcd)
+        return self._heard(wav, out_hz)
 
     def _copy(self, name: str, recording: Recording) -> Recording:
         """The recording, analysed and put together again by the vocoder: the best a conversion can sound."""
@@ -286,7 +294,7 @@ class _Evaluation:
         with torch.inference_mode():
             copy = self.vocoder.synthesize(LogMel(spec)(wav[None]))[0].numpy()
         self._store("copy-synthesis", name, copy, spec.sample_rate_hz)
-        return Recording(copy, spec.sample_rate_hz, self.settings.mcd)
+        return self._heard(copy, spec.sample_rate_hz)
 
     def _is_parallel(self) -> bool:
         pairs = [
@@ -317,7 +325,12 @@ class _Evaluation:
         return {name: judge.embed(self._read(path).wav) for name, path in pool} if judge else {}
 
     def _read(self, path: Path) -> Recording:
-        return Recording(*files.read(path), self.settings.mcd)
+        return self._heard(*files.read(path))
+
+    def _heard(self, wav: Floats, rate_hz: int) -> Recording:
+        if self.settings.level_db is not None:
+            wav = wav * np.float32(gain(active_level_db(wav, rate_hz), self.settings.level_db))
+        return Recording(wav, rate_hz, self.settings.mcd)
 
     def _store(self, kind: str, name: str, wav: Floats, rate_hz: int) -> None:
         if self.keep:

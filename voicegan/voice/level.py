@@ -1,4 +1,4 @@
-"""Give the generated sound the loudness of the sound that was heard: slowly, without clipping, silent in silence.
+"""Give the generated sound the loudness of what was heard, or another: slowly, without clipping, silent in silence.
 
 Everything happens on the absolute grid of frames (one hop each), so the sizes of blocks do not matter.
 """
@@ -72,7 +72,7 @@ class LevelFollower:
     - a slow ratio (bounded to 12 dB) of the energies that were heard and generated while somebody spoke, with
       exponential forgetting over `memory_s`, starting from "equal" with the weight of `prior_s`, and seeing
       `lookahead_frames` of the future;
-    - the inverse of the gain that the input was given before the generator saw it;
+    - the inverse of the gain that the input was given before the generator saw it, or what brings that to `out_db`;
     - a gate: where the input is (nearly) digital silence, so is the output, whatever a network hums there.
 
     Between frames the gain is interpolated, so it has no steps.
@@ -81,6 +81,8 @@ class LevelFollower:
     ----------
     level_db
         Active level to which the input was brought.
+    out_db
+        Active level of what comes out; None for that of the original.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class LevelFollower:
         lookahead_frames: int,
         memory_s: float,
         prior_s: float,
+        out_db: float | None = None,
     ) -> None:
         self.hop = hop
         self.lookahead_frames = max(lookahead_frames, _GATE_REACH)
@@ -100,7 +103,8 @@ class LevelFollower:
         self._shut_db = level_db - _SHUT_DB
         self._keep = float(np.exp(-1.0 / (memory_s * frames_per_s)))
         self._heard = self._made = speech * prior_s * frames_per_s
-        self._undo = 1.0
+        self._as_original = out_db is None
+        self._undo = 1.0 if out_db is None else 10 ** ((out_db - level_db) / 20)
         self._meters = HopMeter(hop), HopMeter(hop), HopMeter(hop)
         self._energies: tuple[deque[float], ...] = (
             deque(),
@@ -148,7 +152,7 @@ class LevelFollower:
         if levelled > self._active:
             self._heard = self._heard * self._keep + levelled
             self._made = self._made * self._keep + generated
-        if original > 1e-14:
+        if self._as_original and original > 1e-14:
             self._undo = float(np.sqrt(original / max(levelled, 1e-14)))
         self._undoing.append(self._undo)
         above = (10 * np.log10(max(levelled, 1e-14)) - self._shut_db) / (_SHUT_DB - _OPEN_DB)

@@ -87,6 +87,8 @@ class Stream:
         "running" (a causal gain), or the active level of the input in dBFS where it was measured.
     begin_db
         The level that a causal gain begins with.
+    level_out
+        Active level of the output in dBFS; None for the input's.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Stream:
         rate_out: int,
         level: float | str,
         begin_db: float | None,
+        level_out: float | None,
         timing: Timing,
     ) -> None:
         self.rate, self.rate_out, self.model_rate = rate, rate_out, spec.sample_rate_hz
@@ -131,6 +134,7 @@ class Stream:
             lookahead_frames=round(timing.level_lookahead_s * frames_per_s),
             memory_s=timing.level_memory_s,
             prior_s=timing.level_prior_s,
+            out_db=level_out,
         )
         self._fades = EdgeFades(round(_FADE_S * self.model_rate))
         self._to_output = StreamResampler(self.model_rate, rate_out)
