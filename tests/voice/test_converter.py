@@ -232,18 +232,42 @@ def follow(heard: np.ndarray, made: np.ndarray, **changes) -> np.ndarray:
     return np.concatenate([follower.push(made), follower.flush()])
 
 
+def hop_levels_db(wav: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(wav[: len(wav) // 256 * 256].reshape(-1, 256).var(axis=1) + 1e-12)
+
+
 def test_the_level_does_not_pump():
-    # A constant in place of sound shows the gain itself: it may walk, not jump, although the speech comes and goes.
+    # A constant in place of sound shows the gain itself: while somebody speaks it may walk, not jump.
     wav = speech_like(12.0, 16000)
-    wav += 0.003 * np.random.default_rng(0).standard_normal(len(wav)).astype(
-        np.float32
-    )  # the gate stays open
-    tone = 0.02 * np.sin(np.arange(len(wav)) * 0.3).astype(np.float32)
-    made = follow(wav, tone)
-    hops = np.sqrt(np.square(made[: len(made) // 256 * 256].reshape(-1, 256)).mean(axis=1))
-    gain_db = 20 * np.log10(hops[20:-20])
-    assert np.abs(np.diff(gain_db)).max() < 0.5
-    assert np.ptp(gain_db) < 12
+    tone = 0.01 * np.sin(np.arange(len(wav)) * 0.3).astype(np.float32)
+    spoken = hop_levels_db(wav)[20:-20] > -26 - 12
+    gain_db = hop_levels_db(follow(wav, tone))[20:-20]
+    steps = np.diff(gain_db)[spoken[1:] & spoken[:-1]]
+    assert len(steps) > 200 and np.abs(steps).max() < 0.5
+    assert np.ptp(gain_db[spoken]) < 12
+
+
+def test_a_pause_becomes_no_louder_than_it_was():
+    wav = speech_like(6.0, 16000)
+    hiss = np.random.default_rng(0).standard_normal(len(wav)).astype(np.float32)
+    wav[32000:64000] = 10 ** (-56 / 20) * hiss[32000:64000]  # 30 dB under the speech
+    hum = wav + 0.02 * np.sin(np.arange(len(wav)) * 0.3).astype(np.float32)
+    made_db, heard_db = hop_levels_db(follow(wav, hum)), hop_levels_db(wav)
+    pause = slice(130, 245)
+    assert hop_levels_db(hum)[pause].min() > -40
+    assert np.abs(made_db[pause] - heard_db[pause]).max() < 3.0
+    spoken = heard_db > -30
+    assert spoken.sum() > 100 and np.abs(made_db - heard_db)[spoken].max() < 1.5
+
+
+def test_what_is_quiet_may_become_quieter():
+    wav = speech_like(4.0, 16000)
+    wav[32000:] *= 10 ** (-30 / 20)
+    made_db, heard_db = (
+        hop_levels_db(follow(wav, np.where(np.arange(len(wav)) < 32000, wav, wav / 4))),
+        hop_levels_db(wav),
+    )
+    assert made_db[150:230].mean() < heard_db[150:230].mean() - 10
 
 
 def test_the_correction_of_level_is_bounded():

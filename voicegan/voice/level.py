@@ -5,6 +5,7 @@ Everything happens on the absolute grid of frames (one hop each), so the sizes o
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from itertools import islice
 
@@ -15,7 +16,10 @@ _ACTIVE_DB = (
     30.0  # frames further than this under the speech level are pauses, and say nothing about loudness
 )
 _OPEN_DB, _SHUT_DB = 34.0, 54.0  # under the speech level: from here on faded, from there on silent
-_GATE_REACH = 2  # frames on both sides that hold the gate open: a spectral frame is wider than a hop
+_REACH = 2  # frames on both sides that a frame is heard in: a spectral frame is wider than a hop
+# Networks put speech into pauses: what is further than this under the speech level is made no louder than it was, and
+# what is nearer by so many dB for each.
+_QUIET_DB, _MORE_PER_DB = 24.0, 2.0
 _KNEE = 0.9
 
 
@@ -73,7 +77,8 @@ class LevelFollower:
       exponential forgetting over `memory_s`, starting from "equal" with the weight of `prior_s`, and seeing
       `lookahead_frames` of the future;
     - the inverse of the gain that the input was given before the generator saw it, or what brings that to `out_db`;
-    - a gate: where the input is (nearly) digital silence, so is the output, whatever a network hums there.
+    - a gate: where the input is (nearly) digital silence, so is the output, and a pause becomes no louder than it was,
+      whatever a network hums there.
 
     Between frames the gain is interpolated, so it has no steps.
 
@@ -97,10 +102,10 @@ class LevelFollower:
         out_db: float | None = None,
     ) -> None:
         self.hop = hop
-        self.lookahead_frames = max(lookahead_frames, _GATE_REACH)
+        self.lookahead_frames = max(lookahead_frames, _REACH)
         speech = 10 ** (level_db / 10)
         self._active = speech * 10 ** (-_ACTIVE_DB / 10)
-        self._shut_db = level_db - _SHUT_DB
+        self._level_db = level_db
         self._keep = float(np.exp(-1.0 / (memory_s * frames_per_s)))
         self._heard = self._made = speech * prior_s * frames_per_s
         self._as_original = out_db is None
@@ -111,9 +116,11 @@ class LevelFollower:
             deque(),
             deque(),
         )  # original, levelled, generated
-        # Of the frames whose samples are still held: the undoing gain and the gate (the reach before them included).
+        # Of the frames whose samples are still held: the undoing gain, and how far above the speech level they were
+        # generated and heard (the reach before them included).
         self._undoing: deque[float] = deque()
-        self._gates: deque[float] = deque([0.0] * _GATE_REACH)
+        self._made_db: deque[float] = deque()
+        self._heard_db: deque[float] = deque([-_SHUT_DB] * _REACH)
         self._gain: float | None = None  # at the start of the first held sample
         self._wav = np.zeros(0, np.float32)
 
@@ -155,14 +162,17 @@ class LevelFollower:
         if self._as_original and original > 1e-14:
             self._undo = float(np.sqrt(original / max(levelled, 1e-14)))
         self._undoing.append(self._undo)
-        above = (10 * np.log10(max(levelled, 1e-14)) - self._shut_db) / (_SHUT_DB - _OPEN_DB)
-        self._gates.append(float(min(max(above, 0.0), 1.0)))
+        self._heard_db.append(_db(levelled) - self._level_db)
+        self._made_db.append(_db(generated) - self._level_db)
 
     def _next_gain(self) -> float:
-        ratio = float(np.sqrt(self._heard / max(self._made, 1e-14)))
-        reach = max(islice(self._gates, 2 * _GATE_REACH + 1))
-        self._gates.popleft()
-        return min(max(ratio, 1 / _BOUND), _BOUND) * self._undoing.popleft() * reach
+        ratio = min(max(float(np.sqrt(self._heard / max(self._made, 1e-14))), 1 / _BOUND), _BOUND)
+        heard_db = max(islice(self._heard_db, 2 * _REACH + 1))
+        self._heard_db.popleft()
+        made = 10 ** (self._made_db.popleft() / 20) * ratio
+        open_ = min(max((heard_db + _SHUT_DB) / (_SHUT_DB - _OPEN_DB), 0.0), 1.0)
+        most = 10 ** ((heard_db + _MORE_PER_DB * max(heard_db + _QUIET_DB, 0.0)) / 20)
+        return ratio * self._undoing.popleft() * min(open_, most / max(made, 1e-7))
 
     def _emit(self, gains: np.ndarray) -> np.ndarray:
         """Apply gains at the starts of frames; the samples up to the last of them come out."""
@@ -175,6 +185,10 @@ class LevelFollower:
         curve = (gains[:-1, None] + np.diff(gains)[:, None] * ramp).ravel()
         ready, self._wav = self._wav[: len(curve)], self._wav[len(curve) :]
         return (ready * curve[: len(ready)]).astype(np.float32)
+
+
+def _db(energy: float) -> float:
+    return 10 * math.log10(max(energy, 1e-14))
 
 
 class EdgeFades:
