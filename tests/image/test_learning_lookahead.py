@@ -11,7 +11,7 @@ pytestmark = SLOW
 
 
 def test_looking_ahead_finds_modes(tmp_path: Path) -> None:
-    """A third of the recipe's steps find more modes than the same networks without looking, and than points anywhere."""
+    """A third of the recipe's steps find more modes than the same networks without looking, or points anywhere."""
     far = taught("unrolled-ring-8", tmp_path / "5", "trainer.steps=2000")[1]["modes"]
     near = taught("unrolled-ring-8", tmp_path / "0", "trainer.steps=2000", "model.unroll=0")[1]["modes"]
     assert far.naive is not None and far.value > far.naive

@@ -1,6 +1,8 @@
 """The plan of a training towards one target: what it sets out from, how it is judged, what its voice says."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import made_pool
 import pytest
@@ -145,6 +147,36 @@ def test_an_unknown_voice_is_refused_and_the_near_ones_listed(tmp_path):
     a_voice(tmp_path / "home" / "voices" / "near", "near")
     with pytest.raises(VoiceganError, match="neer"):
         a_training(tmp_path, start="neer")
+
+
+def test_licences_of_earlier_voices_go_with_what_is_made_of_them():
+    anna = SimpleNamespace(name="anna", licences=("A: CC BY 4.0", "B: CC0 (through the voice zoe)"))
+    ben = SimpleNamespace(name="ben", licences=("A: CC BY 4.0", "C: MIT"))
+    assert t.inherited([], [None]) == () and t.inherited(["own"], []) == ("own",)
+    assert t.inherited([], [anna]) == (
+        "the recordings that were given: not stated",
+        "A: CC BY 4.0 (through the voice anna)",
+        "B: CC0 (through the voice zoe)",
+    )
+    once = t.inherited(["C: MIT"], [anna, ben])
+    assert once == ("C: MIT", "A: CC BY 4.0 (through the voice anna)", "B: CC0 (through the voice zoe)")
+    assert t.inherited(once, [anna, ben]) == once
+
+
+def test_a_voice_that_sets_out_from_another_names_its_licences(tmp_path):
+    place = tmp_path / "home" / "voices" / "near"
+    told = json.loads((a_voice(place, "near").folder / "voice.json").read_text())
+    (place / "voice.json").write_text(json.dumps(told | {"licences": ["theirs: CC BY 4.0"]}))
+    run = a_training(tmp_path)
+    run.save_plan()
+    run.run(quiet=True)
+    made = load_pack(tmp_path / "out" / "slt")
+    assert made.licences == ("made by a test", "theirs: CC BY 4.0 (through the voice near)")
+    assert "- theirs: CC BY 4.0 (through the voice near)" in made.card
+    plan = runs.read_plan(tmp_path / "out" / "run")
+    (place / "voice.json").write_text(json.dumps(told | {"licences": ["changed since"]}))
+    again = a_training(tmp_path, begun=plan, start=str(place), licences=plan["settings"]["licences"])
+    assert again.settings.licences == made.licences
 
 
 def test_a_run_that_goes_on_knows_what_it_set_out_from(tmp_path):
