@@ -14,10 +14,8 @@ import numpy as np
 
 from ..errors import VoiceganError
 
-LEVELS_DB = (
-    -60.0,
-    -10.0,
-)  # that may be asked for: lower is hardly heard, and higher leaves no room for peaks
+# That may be asked for: what is lower is hardly heard, and what is higher leaves no room for peaks.
+LEVELS_DB = (-60.0, -10.0)
 FRAME_S = 0.02
 GATE_DB = 30.0
 FLOOR_DB = -70.0
