@@ -44,7 +44,7 @@ AUTO, NONE = "auto", "none"
 # How many dB of distance to the target losing all that strangers say is worth. By it a converter that keeps CER within
 # 0.17 at a distance of 5.5 dB is worth one with 0.22 at 5.3 dB, and the classical conversion less than either.
 WORDS_DB = 5.0
-_THROUGH = " (through the voice "
+_THROUGH = " (through the voice "  # after a licence that was inherited
 # So unlike in pitch and spectrum, a teacher's target is somebody else: slt, bdl and kathleen differ by 0.87 and more.
 _SOMEBODY_ELSE = 0.5
 
@@ -195,8 +195,8 @@ class TargetTraining(VoiceTraining):
                 "Put that voice back, or start anew with --force.",
             )
         if not begun:  # a run that goes on has them in its settings
-            earlier_voices = [start] if material.teacher is None else [start, material.teacher.pack]
-            settings = settings.model_copy(update={"licences": inherited(settings.licences, earlier_voices)})
+            voices = ([start] if start else []) + ([material.teacher.pack] if material.teacher else [])
+            settings = settings.model_copy(update={"licences": inherited(settings.licences, voices)})
         source = TargetAndPool(
             material.target,
             material.pool,
@@ -295,18 +295,19 @@ def _differs(pack: Pack, system: AnyToOne) -> str | None:
     return None if pack.mel == system.filter.spec else "another mel contract"
 
 
-def inherited(licences: Sequence[str], voices: Sequence[Pack | None]) -> tuple[str, ...]:
+def inherited(licences: Sequence[str], voices: Sequence[Pack]) -> tuple[str, ...]:
     """The licences of a voice's own recordings, and those of the recordings that earlier voices were made of.
 
     What is in a voice is in every voice that sets out from it, or learns from it.
     """
-    further = [(line, pack.name) for pack in voices if pack is not None for line in pack.licences]
+    further = [(line, pack.name) for pack in voices for line in pack.licences]
     if not further:
         return tuple(licences)
     lines = list(licences) or ["the recordings that were given: not stated"]
     for line, name in further:
-        if not any(known.startswith(line) for known in lines):
-            lines.append(line if _THROUGH in line else f"{line}{_THROUGH}{name})")
+        licence, through, _ = line.partition(_THROUGH)
+        if licence not in (known.partition(_THROUGH)[0] for known in lines):
+            lines.append(line if through else f"{line}{_THROUGH}{name})")
     return tuple(lines)
 
 
