@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -158,9 +159,13 @@ def _transform(spec: MelSpec) -> LogMel:
     return LogMel(spec)
 
 
+# numpy reads a header with ast.literal_eval, which Python 3.11 now and then does not survive in two threads.
+_ONE_READER = threading.Lock()
+
+
 def _read(cached: Path) -> Features | None:
     try:
-        with np.load(cached, allow_pickle=False) as stored:
+        with _ONE_READER, np.load(cached, allow_pickle=False) as stored:
             facts = measure.Facts.from_json(str(stored["facts"]))
             return Features(stored["mel"], stored["f0"], facts)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
