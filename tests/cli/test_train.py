@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner
 
 from voicegan.cli import main
-from voicegan.core import state
+from voicegan.core import runs, state
 from voicegan.voice.pack import load_pack
 
 TINY = [
@@ -217,6 +217,18 @@ def test_force_keeps_the_old_run_until_the_new_one_can_begin(folders, tmp_path):
     assert failed.exit_code == 2 and "is empty" in failed.output
     kept = resume(tmp_path / "o")
     assert kept.exit_code == 0, kept.output
+
+
+@pytest.mark.parametrize("way", ["--force", "--resume"])
+def test_a_run_belongs_to_one_process(folders, tmp_path, way):
+    out = tmp_path / "o"
+    assert train(folders, "--steps", 4, "--out", out).exit_code == 0
+    before = {path: path.read_bytes() for path in sorted((out / "run").rglob("*")) if path.is_file()}
+    with runs.held(out / "run"):
+        result = train(folders, "--steps", 8, "--out", out, way)
+    assert result.exit_code == 2 and f"another process is training in {out / 'run'}" in result.output
+    assert {path: path.read_bytes() for path in before} == before
+    assert train(folders, "--steps", 8, "--out", out, way).exit_code == 0
 
 
 def test_places_that_cannot_be_used_are_refused_before_any_work(folders, tmp_path):

@@ -206,6 +206,13 @@ def foretell(run: Run, lines: Sequence[str], settings: str) -> None:
 def carry_out(run: Run, asked: Asked) -> Outcome | None:
     """Begin or resume a run and train to its end. None in a process that is not the first, and has nothing to say."""
     from ..core import runs
+
+    with runs.held(run.trainer.folder):
+        return _carry_out(run, asked)
+
+
+def _carry_out(run: Run, asked: Asked) -> Outcome | None:
+    from ..core import runs
     from ..core.trainer import Abandoned
 
     first, folder = runs.first_rank(), run.trainer.folder

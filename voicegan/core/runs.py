@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import filelock
 import pydantic
 import torch
 
@@ -24,6 +26,7 @@ C = TypeVar("C", bound=Config)
 
 PLAN = "plan.json"
 PLAN_FORMAT = 1
+LOCK = "lock"
 CHECKS = 20  # validations over a run, unless trainer.check_every says otherwise
 
 
@@ -68,6 +71,27 @@ def require_writable(*places: Path) -> None:
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             reason = "may not be written to" if there.is_dir() else "is a file, not a folder"
             raise VoiceganError(f"{there} {reason}", "Choose another folder with --out.")
+
+
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Keep a run's folder to this process: two that train in one would each remove and resume the other's state.
+
+    The system lets go of it when the process ends, however it ends. Only the first process of several takes it.
+    Raises VoiceganError where somebody has it.
+    """
+    if not first_rank():
+        yield
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = filelock.FileLock(run / LOCK).acquire(timeout=0)
+    except filelock.Timeout:
+        raise VoiceganError(
+            f"another process is training in {run}", "Let it end, stop it, or choose another --out."
+        ) from None
+    with lock:
+        yield
 
 
 def has_state(run: Path) -> bool:
