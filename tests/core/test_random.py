@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from voicegan.core.random import Draws, derive
+from voicegan.core.random import Draws, _mix, derive
 
 
 def test_rows_do_not_depend_on_how_the_batch_is_shared():
@@ -49,3 +49,10 @@ def test_shift_is_logical_so_numbers_are_never_negative():
 def test_derive_tells_order_and_names_apart():
     seeds = {derive(1, 2), derive(2, 1), derive(1, "2"), derive(1), derive(1, 2, 0)}
     assert len(seeds) == 5 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_word_is_mixed_as_a_tensor_of_words_is():
+    """`derive` counts in Python's integers, the rows of a batch in torch's, which wrap around and have a sign."""
+    for part in (0, 1, -1, 2**62 - 1, 2**63 - 1, -(2**63)):
+        by_tensor = _mix(_mix(torch.tensor(0) ^ torch.tensor(part)) ^ torch.tensor(7))
+        assert derive(part, 7) == int(by_tensor) & 0x7FFF_FFFF_FFFF_FFFF

@@ -14,6 +14,7 @@ from torch import Tensor
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+_WORD = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
@@ -29,13 +30,21 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ _shift(x, 31)
 
 
+def _mix_word(word: int) -> int:
+    """`_mix` of one word, unsigned. Without tensors, whose every operation takes longer than all of this."""
+    word = (word + _GOLDEN) & _WORD
+    word = ((word ^ (word >> 30)) * _MIX_1) & _WORD
+    word = ((word ^ (word >> 27)) * _MIX_2) & _WORD
+    return word ^ (word >> 31)
+
+
 def derive(*parts: int | str) -> int:
     """Mix integers and names into one 63-bit seed."""
-    state = torch.zeros((), dtype=torch.int64)
+    state = 0
     for part in parts:
         word = zlib.crc32(part.encode()) if isinstance(part, str) else part
-        state = _mix(state ^ torch.tensor(word, dtype=torch.int64))
-    return int(state) & 0x7FFF_FFFF_FFFF_FFFF
+        state = _mix_word(state ^ (word & _WORD))
+    return state & 0x7FFF_FFFF_FFFF_FFFF
 
 
 class Draws:
