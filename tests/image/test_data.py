@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from voicegan.core.random import Draws
 from voicegan.errors import VoiceganError
@@ -15,6 +16,7 @@ from voicegan.image.data import (
     Pictures,
     Points,
     PointSource,
+    jittered,
     load,
     load_pictures,
     resize,
@@ -297,6 +299,20 @@ def test_flipping_mirrors_about_half(digits):
     same = (plain == flipped).flatten(1).all(1)
     mirrored = (plain.flip(-1) == flipped).flatten(1).all(1)
     assert (same | mirrored).all() and 60 < same.sum() < 140
+
+
+def test_jitter_cuts_a_larger_picture_anywhere():
+    """A slope from left to right and another from top to bottom say where each cut came from."""
+    slope = torch.arange(32).expand(32, 32) * 4
+    images = to_float(torch.stack([slope, slope.T])[None].to(torch.uint8)).expand(400, -1, -1, -1)
+    cut = jittered(images, draws(400), "jitter", 0.125)  # 36 pixels: five places each way
+    assert cut.shape == images.shape
+    assert cut.min() >= images.min() - 1e-6 and cut.max() <= images.max() + 1e-6
+    whole = functional.interpolate(images[:1], (36, 36), mode="bilinear")[0]
+    places = {(r, c): whole[:, r : r + 32, c : c + 32] for r in range(5) for c in range(5)}
+    found = [next(at for at, part in places.items() if torch.equal(part, picture)) for picture in cut]
+    assert len(set(found)) == 25
+    assert torch.equal(jittered(images, draws(400), "jitter", 0.0), images)
 
 
 def test_pictures_without_labels_give_batches_without(digits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from voicegan.errors import VoiceganError
 from voicegan.image import styles
 from voicegan.image.data import load_pictures, to_float, to_uint8
 from voicegan.image.domains import load_domains
-from voicegan.image.sources import DataConfig, gather
+from voicegan.image.sources import DataConfig, DomainSource, gather
 
 
 def draws(count: int = 16, step: int = 0, first: int = 0) -> Draws:
@@ -178,6 +179,18 @@ def test_mirroring_keeps_pairs_together() -> None:
     assert 10 < (batch["b"] == plain["b"]).flatten(1).all(1).sum() < 54
 
 
+def test_jitter_keeps_pairs_together_and_leaves_what_is_kept_aside_alone() -> None:
+    """In pairs whose sides are the same picture, both must have been cut at the same place."""
+    pairs = gather("pairs", DataConfig(size=16, jitter=0.125))
+    both = DomainSource(replace(pairs.data.train, a=pairs.data.train.b), jitter=0.125)
+    batch, plain = both.batch(draws(64)), gather("pairs", DataConfig(size=16)).source.batch(draws(64))
+    assert torch.equal(batch["a"], batch["b"]) and not torch.equal(batch["b"], plain["b"])
+    assert torch.equal(pairs.source.batch(draws(64))["b"], batch["b"])
+    apart = DomainSource(replace(pairs.data.train, a=pairs.data.train.b, paired=False), jitter=0.125)
+    assert not torch.equal(apart.batch(draws(64))["a"], apart.batch(draws(64))["b"])
+    assert pairs.fingerprint == gather("pairs", DataConfig(size=16)).fingerprint
+
+
 def test_few_labels_are_as_many_of_each_class_and_come_beside_pictures_without() -> None:
     material = gather("few-labels", DataConfig(labels_per_class=3), seed=1)
     assert material.few is not None and len(material.few.unique()) == 30
@@ -199,7 +212,7 @@ def test_few_labels_are_as_many_of_each_class_and_come_beside_pictures_without()
 
 @pytest.mark.parametrize("kind", ["images", "few-labels", "two-domains", "pairs"])
 def test_every_kind_has_data_without_download_and_depends_on_the_draws_alone(kind: str) -> None:
-    material = gather(kind, DataConfig(flip=True))
+    material = gather(kind, DataConfig(flip=True, jitter=0.25))
     whole, halves = (
         material.source.batch(draws(8)),
         [material.source.batch(draws(4, first=f)) for f in (0, 4)],

@@ -85,7 +85,8 @@ def _material(pack: ModelPack, kind: Any, data: tuple[str, ...]) -> Material:
     if not data and any(name not in single.NAMES and name not in domains.NAMES for name in names):
         raise VoiceganError(f"{pack.name} learnt from {' and '.join(names)}, which may be anywhere",
                             "Say where it is: --data DIR.")  # fmt: skip
-    settings = config.build(DataConfig, {**told, "names": names, "flip": False}, str(pack.folder))
+    plain = {"names": names, "flip": False, "jitter": 0.0}
+    settings = config.build(DataConfig, {**told, **plain}, str(pack.folder))
     return gather(kind, settings, int(pack.training.get("seed", 0)))
 
 

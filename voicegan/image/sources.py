@@ -16,7 +16,7 @@ from ..core.system import Batch
 from ..core.trainer import Source
 from ..errors import VoiceganError
 from . import data, domains
-from .data import Pictures, Points, load, load_pictures, source_of, to_float
+from .data import Pictures, Points, flipped, jittered, load, load_pictures, source_of, to_float
 from .domains import Domains, load_domains
 from .systems.base import Data
 
@@ -38,6 +38,7 @@ class DataConfig(Config):
     size: int | None = pydantic.Field(None, ge=1)  # pictures become size × size
     channels: int | None = pydantic.Field(None, ge=1, le=3)  # 1 (grey) or 3
     flip: bool = False  # mirror half of them, left to right; not for digits
+    jitter: float = pydantic.Field(0.0, ge=0, le=1)  # enlarge by this share, cut out anywhere (Isola 2016)
     reverse: bool = False  # of two domains or pairs: a for b
     labels_per_class: int = pydantic.Field(10, ge=1)  # for systems that learn from few labels
 
@@ -109,7 +110,7 @@ def gather(kind: Data, config: DataConfig, seed: int = 0) -> Material:
         both = load_domains(names, kind == "pairs", size, channels)
         if config.reverse:
             both = both.reversed
-        return Material(both, DomainSource(both.train, config.flip))
+        return Material(both, DomainSource(both.train, config.flip, config.jitter))
     if len(names) > 1:
         raise VoiceganError(
             f"this system learns from one dataset, not from {len(names)}", "Give one name or folder."
@@ -117,9 +118,9 @@ def gather(kind: Data, config: DataConfig, seed: int = 0) -> Material:
     if kind == "few-labels":
         pictures = load_pictures(names[0], size, channels)
         few = few_labels(pictures.train, config.labels_per_class, seed)
-        return Material(pictures, FewLabels(pictures.train, few, config.flip), few)
+        return Material(pictures, FewLabels(pictures.train, few, config.flip, config.jitter), few)
     loaded = load(names[0], size, channels)
-    return Material(loaded, source_of(loaded.train, flip=config.flip))
+    return Material(loaded, source_of(loaded.train, flip=config.flip, jitter=config.jitter))
 
 
 # Batches ------------------------------------------------------------------------------------------------------
@@ -152,13 +153,14 @@ class FewLabels:
         What to draw ``image`` from; usually the part ``.train``.
     few : Tensor
         The rows whose labels are known.
-    flip : bool
-        Mirror half of them, left to right.
+    flip, jitter : bool, float
+        As `ImageSource` has them.
     """
 
-    def __init__(self, pictures: Pictures, few: Tensor, flip: bool = False) -> None:
+    def __init__(self, pictures: Pictures, few: Tensor, flip: bool = False, jitter: float = 0.0) -> None:
         assert pictures.labels is not None
-        self.pictures, self.few, self.labels, self.flip = pictures, few, pictures.labels[few], flip
+        self.pictures, self.few, self.labels = pictures, few, pictures.labels[few]
+        self.flip, self.jitter = flip, jitter
 
     def batch(self, draws: Draws) -> Batch:
         some, known = (
@@ -166,30 +168,29 @@ class FewLabels:
             draws.integers("few picture", len(self.few)),
         )
         image, few_image = (to_float(self.pictures.images[rows]) for rows in (some, self.few[known]))
+        image = jittered(image, draws, "jitter", self.jitter)
+        few_image = jittered(few_image, draws, "few jitter", self.jitter)
         if self.flip:
-            image, few_image = _flipped(image, draws, "flip"), _flipped(few_image, draws, "few flip")
+            image, few_image = flipped(image, draws, "flip"), flipped(few_image, draws, "few flip")
         return {"image": image, "few_image": few_image, "few_label": self.labels[known]}
 
 
 class DomainSource:
     """Batches of two domains: ``a``, ``b`` of the same rows where they are pairs, of unrelated rows otherwise."""
 
-    def __init__(self, domains: Domains, flip: bool = False) -> None:
+    def __init__(self, domains: Domains, flip: bool = False, jitter: float = 0.0) -> None:
         if not (len(domains.a) and len(domains.b)):
             raise VoiceganError(f"{domains.name} holds no pictures to train on", "Choose other data.")
-        self.domains, self.flip = domains, flip
+        self.domains, self.flip, self.jitter = domains, flip, jitter
 
     def batch(self, draws: Draws) -> Batch:
         a, b, paired = self.domains.a, self.domains.b, self.domains.paired
         rows = draws.integers("a", len(a))
         others = rows if paired else draws.integers("b", len(b))
         image_a, image_b = to_float(a.images[rows]), to_float(b.images[others])
+        image_a = jittered(image_a, draws, "jitter a", self.jitter)
+        image_b = jittered(image_b, draws, "jitter a" if paired else "jitter b", self.jitter)
         if self.flip:
-            image_a = _flipped(image_a, draws, "flip a")
-            image_b = _flipped(image_b, draws, "flip a" if paired else "flip b")
+            image_a = flipped(image_a, draws, "flip a")
+            image_b = flipped(image_b, draws, "flip a" if paired else "flip b")
         return {"a": image_a, "b": image_b}
-
-
-def _flipped(images: Tensor, draws: Draws, name: str) -> Tensor:
-    mirrored = draws.uniform(name) < 0.5
-    return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
