@@ -26,8 +26,8 @@ pytestmark = SLOW
 def test_styles_are_exchanged_without_a_pair(recipe: str, tmp_path: Path) -> None:
     """The class is kept both ways, the second domain is met, and the truth is nearer than by taking the negative.
 
-    Nothing in the losses forbids that one class takes another's place, and from another start CycleGAN does that with
-    all of them (recipes/image/README.md). What is held is that it can find the way, from this start.
+    Nothing in the losses forbids that one class takes another's place; that it does not happen is the recipe's doing,
+    from every start that was tried (recipes/image/README.md).
     """
     lesson = Lesson(recipe)
     figures = lesson.figures(lesson.learn(tmp_path))
