@@ -168,6 +168,23 @@ def test_the_discriminator_sees_samples_with_their_codes() -> None:
     assert torch.equal(drawn, z) and torch.equal(fake, system.g(z))
 
 
+def test_the_discriminator_sees_pairs_under_noise_and_codes_of_clean_samples() -> None:
+    system = made("bigan", noise=0.5).eval()
+    seen = []
+    system.d.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    batch, scratch = a_batch()
+    system.discriminator_loss(batch, scratch, START)
+    (image, code), (fake, z) = seen
+    noise = [image - batch["image"], fake - system.g(z)]
+    assert torch.equal(code, system.e(batch["image"]))
+    assert all(each.std().item() == pytest.approx(0.5, rel=0.2) for each in noise)
+    assert abs(torch.corrcoef(torch.stack([each.flatten() for each in noise]))[0, 1]) < 0.3
+
+
+def test_the_discriminator_of_bigan_learns_as_often_as_it_is_told() -> None:
+    assert [phase.repeats for phase in made("bigan", d_repeats=3).phases(START)] == [1, 3]
+
+
 def test_a_step_of_bigan_encodes_once_and_makes_fakes_once() -> None:
     system = made("bigan").train()
     passes = []

@@ -6,7 +6,7 @@ vectors ``(B, inputs)`` into samples ``(B, *shape)``, in [-1, 1] where they are 
 Those of the table ``DISCRIMINATORS`` are built from ``shape``, ``width``, ``norm``, ``conditions``, ``heads``,
 ``dropout`` and ``score``. They turn samples, and conditions ``(B, conditions)`` where they know any, into ``Logits``:
 one score ``(B, 1)`` unless it is not wanted, the features before it, and a linear output on those features for each
-of ``heads`` (name to size).
+of ``heads`` (name to size). Every generator finds one of its own name here.
 
 Those of the table ``ENCODERS`` are built from ``shape``, ``outputs`` and ``width`` and turn samples into vectors
 ``(B, outputs)``.
@@ -20,6 +20,7 @@ GENERATORS = Registry(
     "image generator",
     {
         "mlp": ("voicegan.image.nets.mlp:MLPGenerator", "two hidden layers; any shape, also points"),
+        "mlp-norm": ("voicegan.image.nets.mlp:NormalisedMLPGenerator", "the same with batch norm"),
         "dcgan": ("voicegan.image.nets.dcgan:ConvGenerator", "transposed convolutions, batch norm"),
     },
 )
@@ -28,6 +29,7 @@ DISCRIMINATORS = Registry(
     "image discriminator",
     {
         "mlp": ("voicegan.image.nets.mlp:MLPDiscriminator", "two hidden layers; any shape, also points"),
+        "mlp-norm": ("voicegan.image.nets.mlp:MLPDiscriminator", "the same; its norm is asked for apart"),
         "dcgan": ("voicegan.image.nets.dcgan:ConvDiscriminator", "strided convolutions"),
         "sngan": (
             "voicegan.image.nets.sngan:DeepConvDiscriminator",
@@ -40,6 +42,7 @@ ENCODERS = Registry(
     "image encoder",
     {
         "mlp": ("voicegan.image.nets.encoder:MLPEncoder", "two hidden layers; any shape, also points"),
+        "mlp-norm": ("voicegan.image.nets.encoder:NormalisedMLPEncoder", "the same with batch norm"),
         "dcgan": ("voicegan.image.nets.encoder:ConvEncoder", "strided convolutions, batch norm"),
     },
 )

@@ -40,6 +40,19 @@ class MLPEncoder(nn.Module):
         return vectors
 
 
+class NormalisedMLPEncoder(MLPEncoder):
+    """`MLPEncoder` with batch norm and leaky rectifiers, as `ConvEncoder` has them."""
+
+    def __init__(self, shape: Sequence[int], outputs: int, width: int) -> None:
+        super().__init__(shape, outputs, width)
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(shape), width, bias=False), nn.BatchNorm1d(width), nn.LeakyReLU(0.2),
+            nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.LeakyReLU(0.2),
+            self.layers[-1],
+        )  # fmt: skip
+
+
 class ConvEncoder(nn.Module):
     """Strided convolutions with batch norm (not on the first) and leaky rectifiers, then one linear layer.
 

@@ -42,6 +42,18 @@ class MLPGenerator(nn.Module):
         return samples.unflatten(1, self.shape)
 
 
+class NormalisedMLPGenerator(MLPGenerator):
+    """`MLPGenerator` with batch norm before its rectifiers, as those of convolutions have it."""
+
+    def __init__(self, inputs: int, shape: Sequence[int], width: int, bounded: bool = True) -> None:
+        super().__init__(inputs, shape, width, bounded)
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(),
+            nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(),
+            *self.layers[-2:],
+        )  # fmt: skip
+
+
 class MLPDiscriminator(LayeredDiscriminator):
     """Two hidden layers of leaky rectifiers.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...core.objectives import NON_SATURATING
 from ...core.random import Draws
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
+from ...core.tricks import add_noise
 from ..nets import DISCRIMINATORS
 from .encoding import EncodingConfig, EncodingSystem
 
@@ -22,13 +23,15 @@ from .encoding import EncodingConfig, EncodingSystem
 class BiGANConfig(EncodingConfig):
     """Hyper-parameters of the system `bigan`; latent, prior and rates are the paper's (section 4.1, appendix C.1)."""
 
-    net: Literal["mlp", "dcgan"] = "mlp"  # as the paper's permutation-invariant MNIST
+    net: Literal["mlp", "mlp-norm", "dcgan"] = "mlp"  # as the paper's permutation-invariant MNIST
     latent: int = pydantic.Field(50, ge=1)
     width: int = pydantic.Field(256, ge=1)
     d_norm: Literal["none", "layer", "batch"] = "none"
     dropout: float = pydantic.Field(0.0, ge=0, lt=1)  # within the discriminator
     lr: float = pydantic.Field(2e-4, gt=0)  # of the encoder and the generator
     lr_d: float = pydantic.Field(2e-4, gt=0)
+    d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminator in each step
+    noise: float = pydantic.Field(0.0, ge=0)  # deviation of what is added to all pictures that D sees
     betas: tuple[float, float] = (0.5, 0.999)
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of averaged networks, in samples
 
@@ -68,18 +71,23 @@ class BiGAN(EncodingSystem):
         }
 
     def phases(self, progress: Progress) -> tuple[Phase, ...]:
-        return (Phase("inverses", "inverses", self.generator_loss), Phase("d", "d", self.discriminator_loss))
+        return (
+            Phase("inverses", "inverses", self.generator_loss),
+            Phase("d", "d", self.discriminator_loss, repeats=self.config.d_repeats),
+        )
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``-E[log(1 - D(x, E(x)))] - E[log D(G(z), z)]``: the game with its labels exchanged (section 3.4)."""
         code, fake, z = self.pairs(batch["image"], scratch)
-        of_real, of_fake = self.d(batch["image"], code), self.d(fake, z)
+        image, fake = self.seen(batch["image"], fake, scratch)
+        of_real, of_fake = self.d(image, code), self.d(fake, z)
         return {"adversarial": NON_SATURATING.d(real=of_fake, fake=of_real)}
 
     def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``-E[log D(x, E(x))] - E[log(1 - D(G(z), z))]``."""
         code, fake, z = self.pairs(batch["image"], scratch)
-        of_real, of_fake = self.d(batch["image"], code.detach()), self.d(fake.detach(), z)
+        image, fake = self.seen(batch["image"], fake.detach(), scratch)
+        of_real, of_fake = self.d(image, code.detach()), self.d(fake, z)
         return {"adversarial": NON_SATURATING.d(real=of_real, fake=of_fake)}
 
     def pairs(self, image: Tensor, scratch: Scratch) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,6 +96,18 @@ class BiGAN(EncodingSystem):
             z = self.latents(scratch.draws)
             scratch.update(code=self.e(image), fake=self.g(z), z=z)
         return scratch["code"], scratch["fake"], scratch["z"]
+
+    def seen(self, image: Tensor, fake: Tensor, scratch: Scratch) -> tuple[Tensor, Tensor]:
+        """Both kinds of pictures as D sees them: under instance noise. Their codes are of clean ones.
+
+        D that has learnt a small set of pictures by heart tells these from samples by them alone, and codes do not
+        count; under noise it has to look at both.
+        """
+        sigma = self.config.noise
+        if not sigma:
+            return image, fake
+        noise = scratch.draws.normal("instance noise", 2, *self.image_shape)
+        return add_noise(image, noise[:, 0], sigma), add_noise(fake, noise[:, 1], sigma)
 
     def latents(self, draws: Draws, labels: Tensor | None = None) -> Tensor:
         """``z ~ U(-1, 1)``, (B, latent)."""

@@ -22,7 +22,7 @@ AT_ONCE = 256
 class EncodingConfig(Config):
     """Hyper-parameters that all systems of an encoder and a decoder have."""
 
-    net: Literal["mlp", "dcgan"] = "dcgan"
+    net: Literal["mlp", "mlp-norm", "dcgan"] = "dcgan"  # mlp-norm: batch norm in encoder and decoder
     latent: int = pydantic.Field(64, ge=1)  # size of a code
     width: int = pydantic.Field(32, ge=1)  # hidden units (mlp), or channels at the finest size (dcgan)
     lr: float = pydantic.Field(1e-3, gt=0)
