@@ -99,12 +99,15 @@ def test_aae_learns_more_from_few_labels_than_these_alone_tell(tmp_path: Path) -
 def test_bigan_finds_the_way_back(tmp_path: Path) -> None:
     """The generator never sees a code of a picture, nor the encoder a picture's error: only D's opinion of pairs.
 
-    What the paper shows besides, that codes are about as good for a nearest neighbour as pixels, takes more than
-    seconds (it trains for 400 epochs of MNIST); it is told here, and not asked for.
+    What the paper shows: codes are nearly as good for a nearest neighbour as pixels (here within five of a hundred, and
+    better than before anything was learnt), and most pictures keep their class on the way through code and back.
     """
     lesson = Lesson("bigan")
     start = lesson.figures(lesson.untrained().eval())
     figures = lesson.figures(lesson.learn(tmp_path))
     chance, kept = (each["reconstruction_class"].value for each in (start, figures))
-    assert figures["frechet"].left < 0.2
-    assert kept > 0.45 > 2 * chance
+    told = figures["code_neighbours"]
+    assert told.real is not None and told.naive is not None
+    assert figures["frechet"].left < 0.1
+    assert told.value > told.real - 0.05 and told.value > told.naive
+    assert kept > 0.75 > 2 * chance

@@ -100,8 +100,7 @@ class BiGAN(EncodingSystem):
     def seen(self, image: Tensor, fake: Tensor, scratch: Scratch) -> tuple[Tensor, Tensor]:
         """Both kinds of pictures as D sees them: under instance noise. Their codes are of clean ones.
 
-        D that has learnt a small set of pictures by heart tells these from samples by them alone, and codes do not
-        count; under noise it has to look at both.
+        Where D tells pictures from samples by themselves, it has no need of their codes; noise makes that harder.
         """
         sigma = self.config.noise
         if not sigma:
