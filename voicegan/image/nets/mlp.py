@@ -50,7 +50,7 @@ class NormalisedMLPGenerator(MLPGenerator):
         self.layers = nn.Sequential(
             nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(),
             nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(),
-            *self.layers[-2:],
+            self.layers[-2], self.layers[-1],
         )  # fmt: skip
 
 
