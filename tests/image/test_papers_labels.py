@@ -225,3 +225,27 @@ def test_what_the_hole_hides_is_not_seen_and_what_is_around_stays() -> None:
     system.zero_grad()
     sum(system.discriminator_loss(batch, scratch, START).values()).backward()
     assert all(p.grad is None or not p.grad.any() for p in system.g.parameters())
+
+
+def test_whole_pictures_of_g_are_fakes_too_where_asked() -> None:
+    """CC-GAN²: x_G, of which x_I is a part, is judged besides; G gets a gradient outside of the hole."""
+    system = made("ccgan", whole=0.5).eval()
+    batch, scratch = a_batch(data="few-labels")
+    seen = []
+    system.d.register_forward_pre_hook(lambda d, inputs: seen.append(inputs[0]))
+    terms = system.generator_loss(batch, scratch, START)
+    hole = system.holes(scratch.draws)
+    whole = scratch["made"]
+    torch.testing.assert_close(whole, system.g(batch["image"], hole))
+    assert torch.equal(seen[0], scratch["filled"]) and torch.equal(seen[1], whole)
+    assert torch.equal(whole.masked_fill(~hole, 0.0), scratch["filled"].masked_fill(~hole, 0.0))
+    score = system.d(whole).scores[0]
+    torch.testing.assert_close(terms["whole"], 0.5 * F.softplus(-score).mean())
+    outside = torch.autograd.grad(terms["whole"], whole, retain_graph=True)[0]
+    assert (outside[(~hole).expand_as(whole)] != 0).all()
+    told = system.discriminator_loss(batch, scratch, START)
+    torch.testing.assert_close(told["whole"], 0.5 * F.softplus(score).mean())
+    of_g = torch.autograd.grad(told["whole"], list(system.g.parameters()), allow_unused=True)
+    assert all(gradient is None for gradient in of_g)  # the fakes are detached
+    plain = made("ccgan").eval()
+    assert "whole" not in plain.generator_loss(*a_batch(data="few-labels"), START)

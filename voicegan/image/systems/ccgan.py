@@ -8,7 +8,7 @@ import pydantic
 import torch
 from torch import Tensor, nn
 
-from ...core.objectives import NON_SATURATING
+from ...core.objectives import NON_SATURATING, over_heads
 from ...core.random import Draws
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
@@ -27,6 +27,9 @@ class CCGANConfig(GameConfig):
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)  # in D
     hole: float = pydantic.Field(0.5, gt=0, lt=1)  # side of the hole, of the picture's
     supervised: float = pydantic.Field(1.0, ge=0)  # λ_c
+    whole: float = pydantic.Field(
+        0.0, ge=0
+    )  # weight of G's whole pictures among the fakes; 1: the paper's CC-GAN²
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of both averages, in samples
 
 
@@ -36,6 +39,10 @@ class CCGAN(GameSystem):
     ``x_I = (1 - m) ⊙ x + m ⊙ G(m, x)``: the picture itself with a square hole filled by G. D sees whole pictures and
     is never told where the hole was, so it has to know what belongs together; and it tells classes, which it learns
     from the few pictures that have a label. See :class:`CCGANConfig`.
+
+    The paper's CC-GAN² shows D the whole of what G has made besides, ``x_G = G(m, x)``: ``whole`` adds
+    ``E[log(1 - D(x_G))]``. The picture of few pixels that the paper may give G for large holes is not here: it tells
+    what was in the hole, and who has a hole to fill has none.
     """
 
     Config = CCGANConfig
@@ -62,25 +69,33 @@ class CCGAN(GameSystem):
         return (rows[:, :, None] & columns[:, None, :])[:, None]
 
     def filled(self, image: Tensor, scratch: Scratch) -> Tensor:
-        """``x_I``, made once for a batch."""
+        """``x_I``, made once for a batch; ``x_G`` is beside it in the scratch."""
         if "filled" not in scratch:
             hole = self.holes(scratch.draws)
-            scratch["filled"] = torch.where(hole, self.g(image, hole).to(image.dtype), image)
+            scratch["made"] = self.g(image, hole).to(image.dtype)
+            scratch["filled"] = torch.where(hole, scratch["made"], image)
         filled: Tensor = scratch["filled"]
         return filled
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """``-E[log D(x_I)]``."""
-        return {"adversarial": NON_SATURATING.g(self.d(self.filled(batch["image"], scratch)))}
+        """``-E[log D(x_I)]``, and ``-E[log D(x_G)]`` where asked for."""
+        terms = {"adversarial": NON_SATURATING.g(self.d(self.filled(batch["image"], scratch)))}
+        if self.config.whole:
+            terms["whole"] = self.config.whole * NON_SATURATING.g(self.d(scratch["made"]))
+        return terms
 
     def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """``-E[log D(x)] - E[log(1 - D(x_I))] - λ_c E[log D_c(y | x_l)]``."""
+        """``-E[log D(x)] - E[log(1 - D(x_I))] - λ_c E[log D_c(y | x_l)]``, and ``-E[log(1 - D(x_G))]``."""
+        c = self.config
         real, fake = judge(self.d, batch["image"], self.filled(batch["image"], scratch).detach())
         few = self.d(batch["few_image"]).heads["class"]
-        return {
+        terms = {
             "adversarial": NON_SATURATING.d(real, fake),
-            "class": self.config.supervised * class_loss(few, batch["few_label"]),
+            "class": c.supervised * class_loss(few, batch["few_label"]),
         }
+        if c.whole:
+            terms["whole"] = c.whole * over_heads(NON_SATURATING.on_fake, self.d(scratch["made"].detach()))
+        return terms
 
     @torch.no_grad()
     def inpaint(self, images: Tensor, mask: Tensor) -> Tensor:
