@@ -43,7 +43,8 @@ def test_holes_are_filled_with_what_belongs_there(tmp_path: Path) -> None:
     """CCGAN, on the middle of held-out digits: nearer to the truth than the mean picture, and the class is there again.
 
     It tells classes too, but on digits this small no better than the same network does from the labels alone (86.6 %
-    against 86.4 %, one seed): filling holes of 4 x 4 needs no notion of a digit. Only that it tells them is held here.
+    against 86.4 %, one seed, at half the width): filling holes of 4 x 4 needs no notion of a digit. Only that it tells
+    them is held here.
     """
     _, figures = taught("ccgan", tmp_path)
     filled, kept = figures["hole_psnr"], figures["hole_class"]
