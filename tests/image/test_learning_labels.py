@@ -65,8 +65,8 @@ def test_categories_are_found_without_labels(tmp_path: Path) -> None:
 def test_codes_are_found_without_labels(tmp_path: Path) -> None:
     """InfoGAN's categorical code, read off held-out digits that nobody named; and its continuous ones, off samples.
 
-    It falls short of what the paper shows on larger digits (95 %) and of the 85 % that are wanted here: 83 % from this
-    start, 71 and 78 % from two others, where k-means of pixels reaches 78 %. What is held is less than the worst of
+    It falls short of what the paper shows on larger digits (95 %) and of the 85 % that are wanted here: 78 to 83 % from
+    three starts (recipes/image/README.md), where k-means of pixels reaches 78 %. What is held is less than the worst of
     these and far above chance (20 %): that codes are about digits; and that samples are as near to digits as those of
     the plain systems: no code stands for one picture.
     """
