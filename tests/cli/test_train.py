@@ -1,5 +1,6 @@
 """`voicegan train` from folder to voice, in miniature."""
 
+import errno
 import json
 import os
 import shutil
@@ -229,6 +230,15 @@ def test_a_run_belongs_to_one_process(folders, tmp_path, way):
     assert result.exit_code == 2 and f"another process is training in {out / 'run'}" in result.output
     assert {path: path.read_bytes() for path in before} == before
     assert train(folders, "--steps", 8, "--out", out, way).exit_code == 0
+
+
+def test_a_file_system_without_locks_trains_all_the_same(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(runs.filelock.FileLock, "acquire", refuse)
+    with runs.held(tmp_path / "run"):
+        (tmp_path / "run" / "something").touch()
 
 
 def test_places_that_cannot_be_used_are_refused_before_any_work(folders, tmp_path):

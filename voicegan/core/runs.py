@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -84,12 +84,15 @@ def held(run: Path) -> Iterator[None]:
         yield
         return
     run.mkdir(parents=True, exist_ok=True)
+    lock: AbstractContextManager[object] = nullcontext()
     try:
         lock = filelock.FileLock(run / LOCK).acquire(timeout=0)
     except filelock.Timeout:
         raise VoiceganError(
             f"another process is training in {run}", "Let it end, stop it, or choose another --out."
         ) from None
+    except (OSError, NotImplementedError):
+        pass  # a file system that knows no locks is no reason not to train
     with lock:
         yield
 

@@ -27,9 +27,7 @@ class CCGANConfig(GameConfig):
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)  # in D
     hole: float = pydantic.Field(0.5, gt=0, lt=1)  # side of the hole, of the picture's
     supervised: float = pydantic.Field(1.0, ge=0)  # λ_c
-    whole: float = pydantic.Field(
-        0.0, ge=0
-    )  # weight of G's whole pictures among the fakes; 1: the paper's CC-GAN²
+    whole: float = pydantic.Field(0.0, ge=0)  # of G's whole pictures among the fakes; 1: CC-GAN²
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of both averages, in samples
 
 
