@@ -18,8 +18,10 @@ import torch
 from voicegan.errors import VoiceganError
 from voicegan.voice.pack import ANY_SOURCE, Pack, load_pack, save_pack
 
-# What has to be the same, or a mean of weights means nothing.
-SAME = ("name", "system", "net", "network", "sources", "mel", "normaliser", "vocoder", "level_db")
+# What has to be the same, or a mean of weights means nothing, or the last one's card is not true of it.
+_SAME = (
+    "name", "system", "net", "network", "sources", "mel", "normaliser", "vocoder", "level_db", "licences", "consent"
+)  # fmt: skip
 # Of one voice's checkpoint, not of the mean.
 _HELD_OUT = re.compile(r"^## On held-out.*?(?=^## )", re.MULTILINE | re.DOTALL)
 
@@ -33,7 +35,7 @@ def average(folders: Sequence[Path], out: Path) -> Pack:
     packs = [load_pack(folder) for folder in folders]
     last = packs[-1]
     for other in packs:
-        for what in SAME:
+        for what in _SAME:
             if getattr(other, what) != getattr(last, what):
                 raise VoiceganError(
                     f"{other.folder} and {last.folder} differ in {what}", "Give voices of one lineage."
@@ -71,7 +73,7 @@ def average(folders: Sequence[Path], out: Path) -> Pack:
         vocoder=last.vocoder,
         level_db=last.level_db,
         training={**{k: v for k, v in last.training.items() if k != "validation"}, "mean_of": made_of},
-        licences=list(dict.fromkeys(licence for pack in packs for licence in pack.licences)),
+        licences=last.licences,
         consent=last.consent,
     )
 

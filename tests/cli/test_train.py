@@ -232,13 +232,21 @@ def test_a_run_belongs_to_one_process(folders, tmp_path, way):
     assert train(folders, "--steps", 8, "--out", out, way).exit_code == 0
 
 
-def test_a_file_system_without_locks_trains_all_the_same(tmp_path, monkeypatch):
-    def refuse(*arguments, **options):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_a_file_system_without_locks_trains_all_the_same(folders, tmp_path, monkeypatch, caplog):
+    def refuse(code):
+        def acquire(*arguments, **options):
+            raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(runs.filelock.FileLock, "acquire", refuse)
-    with runs.held(tmp_path / "run"):
-        (tmp_path / "run" / "something").touch()
+        monkeypatch.setattr(runs.filelock.FileLock, "acquire", acquire)
+
+    refuse(errno.ENOLCK)
+    result = train(folders, "--steps", 4, "--out", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    assert load_pack(tmp_path / "o" / "ben").name == "ben"
+    assert f"{tmp_path / 'o' / 'run'} can hold no locks" in caplog.text
+    refuse(errno.EIO)  # a broken disk is something else
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)), runs.held(tmp_path / "run"):
+        pytest.fail("began all the same")
 
 
 def test_places_that_cannot_be_used_are_refused_before_any_work(folders, tmp_path):

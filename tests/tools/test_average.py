@@ -42,13 +42,12 @@ def test_the_mean_is_a_voice_that_names_its_parts(tool: ModuleType, tmp_path: Pa
         generator=constant(0.75),
         card=CARD,
         training={"command": "voicegan train b", "validation": {"score": 3.0}},
-        licences=["CC BY 4.0", "CC0"],
     )
     mean = tool.average([first.folder, last.folder], tmp_path / "mean")
     network, statistics = mean.build()
     assert all(bool((value == 0.5).all()) for value in network.state_dict().values())
     assert torch.equal(statistics["source.mean"], first.build()[1]["source.mean"])
-    assert mean.sources == ("bdl",) and mean.licences == ("CC0", "CC BY 4.0")
+    assert mean.sources == ("bdl",) and mean.licences == ("CC0",)
     assert mean.training["mean_of"] == [
         {"sha256": first.sha256[:12], "command": "voicegan train a"},
         {"sha256": last.sha256[:12], "command": "voicegan train b"},
@@ -63,6 +62,8 @@ def test_voices_that_differ_in_more_than_weights_are_refused(tool: ModuleType, t
     one = make_voice(tmp_path / "a").folder
     with pytest.raises(VoiceganError, match="differ in name"):
         tool.average([one, make_voice(tmp_path / "b", name="bdl").folder], tmp_path / "mean")
+    with pytest.raises(VoiceganError, match="differ in licences"):
+        tool.average([one, make_voice(tmp_path / "d", licences=["CC BY 4.0"]).folder], tmp_path / "mean")
     heard = {f"{who}.{what}": torch.ones(80) for who in ("source", "target") for what in ("mean", "std")}
     other = make_voice(tmp_path / "c", statistics=heard).folder
     with pytest.raises(VoiceganError, match="different recordings"):

@@ -178,12 +178,15 @@ def go(run: Run, asked: Asked, to: Sequence[str]) -> Outcome | None:
 
     None where there is nothing more to say.
     """
+    from ..core import runs
+
     if asked.minutes is not None and not asked.resume:
         run.choose_steps(asked.minutes)
     if asked.dry_run:
         foretell(run, [f"run: {run.trainer.folder}", *to], run.settings.model_dump_json(indent=2))
         return None
-    return carry_out(run, asked)
+    with runs.held(run.trainer.folder):
+        return carry_out(run, asked)
 
 
 def foretell(run: Run, lines: Sequence[str], settings: str) -> None:
@@ -205,13 +208,6 @@ def foretell(run: Run, lines: Sequence[str], settings: str) -> None:
 
 def carry_out(run: Run, asked: Asked) -> Outcome | None:
     """Begin or resume a run and train to its end. None in a process that is not the first, and has nothing to say."""
-    from ..core import runs
-
-    with runs.held(run.trainer.folder):
-        return _carry_out(run, asked)
-
-
-def _carry_out(run: Run, asked: Asked) -> Outcome | None:
     from ..core import runs
     from ..core.trainer import Abandoned
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import shutil
 import time
@@ -22,11 +24,14 @@ from . import state
 from .log import series
 from .trainer import Outcome, Trainer, TrainerConfig
 
+log = logging.getLogger(__name__)
+
 C = TypeVar("C", bound=Config)
 
 PLAN = "plan.json"
 PLAN_FORMAT = 1
 LOCK = "lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)  # ENOSYS is filelock's own affair
 CHECKS = 20  # validations over a run, unless trainer.check_every says otherwise
 
 
@@ -91,8 +96,11 @@ def held(run: Path) -> Iterator[None]:
         raise VoiceganError(
             f"another process is training in {run}", "Let it end, stop it, or choose another --out."
         ) from None
-    except (OSError, NotImplementedError):
-        pass  # a file system that knows no locks is no reason not to train
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        # No reason not to train: some network and cloud folders are so.
+        log.warning("warning: %s can hold no locks; do not train twice in it at once", run)
     with lock:
         yield
 

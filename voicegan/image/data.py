@@ -18,6 +18,7 @@ from ..core.system import Batch
 from ..core.trainer import Source
 from ..errors import VoiceganError
 from . import cifar, idx
+from .augment import flipped, jittered
 from .densities import DENSITIES
 from .folder import read_folder, shuffled
 
@@ -376,48 +377,3 @@ def source_of(
 ) -> Source:
     """The source that draws from `data`."""
     return PointSource(data) if isinstance(data, Points) else ImageSource(data, size, flip, jitter)
-
-
-def flipped(images: Tensor, draws: Draws, name: str) -> Tensor:
-    """Half of the pictures (B, C, H, W) mirrored, left to right; which, `name` draws."""
-    mirrored = draws.uniform(name) < 0.5
-    return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
-
-
-def jittered(images: Tensor, draws: Draws, name: str, share: float) -> Tensor:
-    """Pictures enlarged by a share of their size, and of each a cut of the old size at a random place.
-
-    The random jitter of Isola et al. 2016 (arXiv:1611.07004, section 3.3), who enlarge 256 pixels to 286: a share of
-    0.117. Few pictures are learnt by heart less soon.
-
-    Parameters
-    ----------
-    images
-        (B, C, H, W), float.
-    draws
-        Where each is cut out.
-    name
-        What is drawn: pictures of one name and the same draws are cut at one place, so that pairs stay pairs.
-    share
-        How much larger, 0 or more; 0 leaves them as they are.
-
-    Returns
-    -------
-    Tensor
-        (B, C, H, W), within the range that they had.
-    """
-    sides = images.shape[-2:]
-    larger = [round(side * (1 + share)) for side in sides]
-    if larger == list(sides):
-        return images
-    first = [
-        draws.integers(f"{name} {axis}", more - side + 1)
-        for axis, more, side in zip(("row", "column"), larger, sides, strict=True)
-    ]
-    rows, columns = (
-        start[:, None] + torch.arange(side, device=images.device)
-        for start, side in zip(first, sides, strict=True)
-    )
-    wide = functional.interpolate(images, larger, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
-    which = torch.arange(len(images), device=images.device)[:, None, None]
-    return wide[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()

@@ -16,7 +16,8 @@ from ..core.system import Batch
 from ..core.trainer import Source
 from ..errors import VoiceganError
 from . import data, domains
-from .data import Pictures, Points, flipped, jittered, load, load_pictures, source_of, to_float
+from .augment import flipped, jittered
+from .data import Pictures, Points, load, load_pictures, source_of, to_float
 from .domains import Domains, load_domains
 from .systems.base import Data
 
