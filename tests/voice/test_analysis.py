@@ -178,6 +178,21 @@ def test_a_microphones_colour_is_hardly_seen(colour: tuple[list[float], list[flo
     assert left < (mels[0] - mels[1])[:, loud].mean(dim=1).abs().mean() / 3
 
 
+def test_what_hums_in_a_pause_is_no_voice() -> None:
+    wav = np.concatenate([utter(1), pause(3.0), utter(2)])
+    seconds = np.arange(len(wav)) / 16000
+    hum = sum(np.sin(2 * np.pi * 60 * k * seconds) / k for k in (1, 2, 3, 5)) * 10 ** (-50 / 20)
+    quiet, humming = seen(wav), seen(wav + hum.astype(np.float32))
+    inside = slice(len(utter(1)) // SPEC.hop + 15, (len(utter(1)) + 2 * 16000) // SPEC.hop)
+    hum_hz = f0(wav + hum.astype(np.float32), 16000, SPEC.hop)[inside]
+    assert (hum_hz > 0).mean() > 0.5, "the pitch tracker hears it"
+    assert not humming[VOICED, inside].any()
+    both = (quiet[VOICED] > 0) & (humming[VOICED] > 0)
+    both[: inside.stop] = False
+    assert both.sum() > 30
+    assert (quiet - humming)[HEIGHT, both].abs().mean() < 0.15, "nor does it lower the speaker's pitch"
+
+
 def test_pauses_do_not_move_the_mean() -> None:
     spoken = utter(1)
     for between in (0.5, 8.0):

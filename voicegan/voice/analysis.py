@@ -2,7 +2,7 @@
 
 Most voices are given the log-mel, normalised. One for any source is given pictures instead, in which little is left
 of who speaks and through which microphone: the envelope without its mean over time, and the harmonics that the pitch
-would have in the target's range.
+would have in the target's range, of sound without rumble.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..audio.mel import LogMel, MelSpec, StreamMel
 from ..audio.pitch import StreamPitch
+from ..audio.rumble import RumbleFilter
 from ..audio.source_filter import SourceFilter
 from ..audio.threads import one_thread
 from .normaliser import MEMORY_S, FixedNormaliser, RunningNormaliser, normaliser_for
@@ -89,6 +90,7 @@ class PictureAnalysis:
     ) -> None:
         spec = log_mel.spec
         rate_hz, frames_per_s = spec.sample_rate_hz, spec.sample_rate_hz / spec.hop
+        self._rumble = RumbleFilter(rate_hz)
         self._mel = StreamMel(log_mel)
         self._pitch = StreamPitch(rate_hz, spec.hop, window_frames, future_s=_FUTURE_S)
         self._parts, self._window_frames = parts, window_frames
@@ -107,6 +109,7 @@ class PictureAnalysis:
 
     def push(self, samples: np.ndarray | Tensor) -> Tensor:
         array = np.asarray(samples.cpu() if isinstance(samples, Tensor) else samples, np.float32)
+        array = self._rumble.push(array)
         self._hear(self._mel.push(array), self._pitch.push(array))
         whole = min(self._frames.shape[1], len(self._f0_hz)) // self._window_frames * self._window_frames
         return self._until(whole)
@@ -136,12 +139,13 @@ class PictureAnalysis:
 
     def _window(self, log_mel: Tensor, found_hz: np.ndarray) -> Tensor:
         """One window's frames (M, f) and their pitch (f,) to pictures (2M + 2, f)."""
+        envelope = self._parts.envelope(log_mel[None], torch.from_numpy(found_hz).to(log_mel)[None])[0]
+        said = speech_frames(envelope, self._mean, self._std)
+        found_hz = np.where(said.cpu().numpy(), found_hz, 0.0)  # what hums in a pause is no voice
         f0_hz = torch.from_numpy(found_hz).to(log_mel)
         held_hz = torch.from_numpy(held(found_hz, self._before_hz)).to(log_mel)
         self._before_hz = float(held_hz[-1])
         voiced = f0_hz > 0
-        envelope = self._parts.envelope(log_mel[None], f0_hz[None])[0]
-        said = speech_frames(envelope, self._mean, self._std)
         mean_envelope = self._mean_envelope.follow(envelope, said)
         mean_pitch = self._mean_pitch.follow(torch.where(voiced, f0_hz, 1.0).log()[None], voiced)
         moved_hz = moved(held_hz[None], mean_pitch, self._target_pitch)
