@@ -92,6 +92,17 @@ def test_curves_draw_each_series_and_leave_gaps(tmp_path):
     assert (image[..., 0] - image[..., 2] > 60).sum() > 600
 
 
+def test_numbers_stand_beside_points_and_in_the_legend(tmp_path):
+    points = {"first": [(0.0, 1.0)], "second": [(1.0, 2.0)], "third": [(0.5, float("nan"))]}
+    for numbered in (False, True):
+        pictures.curves(points, tmp_path / f"{numbered}.png", numbered=numbered)
+    plain, numbers = (Image.open(tmp_path / f"{each}.png") for each in (False, True))
+    assert numbers.width == plain.width + 20
+    before, after = (pixels(tmp_path / f"{each}.png")[:340, :700] for each in (False, True))
+    columns = np.flatnonzero((before != after).any(axis=(0, 2)))
+    assert columns.min() < 60 and columns.max() > 650, "at the left and the right point"
+
+
 @pytest.mark.parametrize(
     "series",
     [{}, {"empty": []}, {"nan": [(0.0, float("nan"))]}, {"one": [(3.0, 4.0)]}, {"constant": [(0, 1e6), (1, 1e6)]},

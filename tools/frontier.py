@@ -17,7 +17,9 @@ def draw(table: Path, picture: Path) -> int:
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"))
     points = {row["trial"]: [(float(row["cosine"]), float(row["cer"]))] for row in rows}
-    curves(points, picture, title="cosine to the target (right is better), CER (down is better)")
+    curves(
+        points, picture, title="cosine to the target (right is better), CER (down is better)", numbered=True
+    )
     return len(points)
 
 

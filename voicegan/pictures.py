@@ -129,8 +129,17 @@ def image_grid(images: NDArray[np.generic], path: Path, columns: int | None = No
     write_png(Image.fromarray(canvas), path)
 
 
-def curves(series: Mapping[str, Sequence[tuple[float, float]]], path: Path, title: str = "") -> None:
-    """Write named series of (x, y) points as lines with axes and a legend. Points that are not finite leave a gap."""
+def curves(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    path: Path,
+    title: str = "",
+    *,
+    numbered: bool = False,
+) -> None:
+    """Write named series of (x, y) points as lines with axes and a legend. Points that are not finite leave a gap.
+
+    numbered: each series has its number in the legend and beside its last point, for where there are more than colours.
+    """
     points = {name: np.asarray(values, dtype=np.float64).reshape(-1, 2) for name, values in series.items()}
     every = np.concatenate(
         [values[np.isfinite(values).all(axis=1)] for values in points.values()] or [np.zeros((0, 2))]
@@ -140,7 +149,7 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], path: Path, titl
     font, big = _font(13), _font(16)
     labels = [_tick_text(value, y_ticks) for value in y_ticks]
     left = 16 + math.ceil(max(font.getlength(text) for text in labels))
-    legend = max((math.ceil(font.getlength(name)) for name in points), default=0) + 40
+    legend = max((math.ceil(font.getlength(name)) for name in points), default=0) + (60 if numbered else 40)
     top, plot_w, plot_h = (36 if title else 14), 640, 320
     width, height = left + plot_w + 12 + legend, max(top + plot_h + 34, top + 20 * len(points) + 14)
     # Drawn at twice the size and brought down: Pillow's lines have no smooth edges of their own.
@@ -184,7 +193,12 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], path: Path, titl
             font,
             anchor="mt",
         )
-    for index, name in enumerate(points):
+    for index, (name, values) in enumerate(points.items()):
+        if numbered:
+            name = f"{index + 1}  {name}"
+            for x, y in values[np.isfinite(values).all(axis=1)][-1:]:
+                across, down = place(x, y)
+                draw.text((across / zoom + 5, down / zoom - 7), str(index + 1), INK, font, anchor="lm")
         y = top + 10 + 20 * index
         draw.line((left + plot_w + 14, y, left + plot_w + 34, y), LINES[index % len(LINES)], 3)
         draw.text((left + plot_w + 40, y), name, INK, font, anchor="lm")
