@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WEIGHTS, CARD = "weights.safetensors", "README.md"
 _HALF_MAX = 65504.0
+_THROUGH = " (through the "  # after a licence that was inherited
 
 
 @dataclass(frozen=True)
@@ -274,3 +275,19 @@ def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> 
         if name in found and found[name].shape != value.shape:
             notes.append(f"{name} is {tuple(found[name].shape)} where {tuple(value.shape)} is expected")
     return "; ".join(notes[:3]) + (f" and {len(notes) - 3} more" if len(notes) > 3 else "")
+
+
+def inherited(licences: Sequence[str], further: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The licences of a pack's own recordings, and those of the recordings that earlier packs were made of.
+
+    What is in a voice is in every voice that sets out from it, or learns from it. further: each licence, and in what
+    it came ("voice anna").
+    """
+    if not further:
+        return tuple(licences)
+    lines = list(licences) or ["the recordings that were given: not stated"]
+    for line, came_in in further:
+        licence, through, _ = line.partition(_THROUGH)
+        if licence not in (known.partition(_THROUGH)[0] for known in lines):
+            lines.append(line if through else f"{line}{_THROUGH}{came_in})")
+    return tuple(lines)

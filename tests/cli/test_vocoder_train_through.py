@@ -38,7 +38,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def voices(tmp_path: Path) -> Path:
     """Where the voices bdl of slt and slt of bdl are installed."""
     folder = tmp_path / "home" / "voices"
-    make_voice(folder / "bdl", name="bdl", sources=["slt"])
+    make_voice(folder / "bdl", name="bdl", sources=["slt"], licences=["theirs: CC BY 4.0"])
     make_voice(folder / "slt", name="slt", sources=["bdl"])
     return folder
 
@@ -62,6 +62,7 @@ def test_a_vocoder_learns_from_what_voices_make(speech: Path, voices: Path, tmp_
     assert "log-mels that have passed through bdl, slt" in result.output
     pack = load_vocoder_pack(tmp_path / "o" / "my-vocoder")
     assert pack.training["through"] == ["bdl", "slt"] and pack.training["started_from"] == "start"
+    assert pack.licences[1:] == ("theirs: CC BY 4.0 (through the voice bdl)", "CC0 (through the voice slt)")
     plan = json.loads((tmp_path / "o" / "run" / "plan.json").read_text())
     assert plan["settings"]["through"] == ["bdl", "slt"]
     assert [name for name, _ in plan["through"]] == ["bdl", "slt"]

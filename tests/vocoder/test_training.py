@@ -229,10 +229,11 @@ def test_the_vocoder_carries_data_command_and_licences(corpus: Corpus, tmp_path:
     }
     for fact in ("the command", "made by a test", "4 recordings", "score: ", "contract `16k`"):
         assert fact in pack.card
-    again = a_training(corpus, tmp_path / "again", start_from=str(tmp_path / "o" / "v"))
+    again = a_training(corpus, tmp_path / "again", start_from=str(tmp_path / "o" / "v"), licences=["CC0"])
     again.run(quiet=True)
     finer = load_vocoder_pack(tmp_path / "again" / "v")
     assert finer.training["started_from"] == "v" and "started from v" in finer.card
+    assert finer.licences == ("CC0", "made by a test (through the vocoder v)")
 
 
 def test_what_is_released_is_what_was_judged(corpus: Corpus, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import made_pool
 import pytest
@@ -147,21 +146,6 @@ def test_an_unknown_voice_is_refused_and_the_near_ones_listed(tmp_path):
     a_voice(tmp_path / "home" / "voices" / "near", "near")
     with pytest.raises(VoiceganError, match="neer"):
         a_training(tmp_path, start="neer")
-
-
-def test_licences_of_earlier_voices_go_with_what_is_made_of_them():
-    anna = SimpleNamespace(name="anna", licences=("A: CC BY 4.0", "B: CC0 (through the voice zoe)"))
-    ben = SimpleNamespace(name="ben", licences=("A: CC BY 4.0", "C: MIT"))
-    assert t.inherited([], []) == () and t.inherited(["own"], []) == ("own",)
-    assert t.inherited([], [anna]) == (
-        "the recordings that were given: not stated",
-        "A: CC BY 4.0 (through the voice anna)",
-        "B: CC0 (through the voice zoe)",
-    )
-    once = t.inherited(["C: MIT"], [anna, ben])
-    assert once == ("C: MIT", "A: CC BY 4.0 (through the voice anna)", "B: CC0 (through the voice zoe)")
-    assert t.inherited(once, [anna, ben]) == once
-    assert t.inherited(["A: CC BY 4.0 or later"], [anna])[1] == "A: CC BY 4.0 (through the voice anna)"
 
 
 def test_a_voice_that_sets_out_from_another_names_its_licences(tmp_path):

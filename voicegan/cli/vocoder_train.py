@@ -101,8 +101,10 @@ def train(
 def _find_way(settings: TrainingConfig) -> tuple[TrainingConfig, Through]:
     """The settings with voices that mean the same from any folder, and what recordings pass through."""
     from ..core.device import choose_device
+    from ..packs import inherited
     from ..voice import chain
 
     names = chain.spelled(settings.through)
     way = chain.through(names, settings.corpus.spec(), choose_device(settings.trainer.device))
-    return settings.model_copy(update={"through": names}), way
+    licences = inherited(settings.licences, way.licences)
+    return settings.model_copy(update={"through": names, "licences": licences}), way

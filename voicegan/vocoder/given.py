@@ -43,10 +43,13 @@ class Through:
         ``(name, hash)`` of each part, in order; everything that changes what is given is in the hash.
     give : callable
         A recording's samples (T,) float32, at the contract's rate, to what is given for it.
+    licences : tuple
+        ``(licence, part)`` of the recordings that the parts were made of.
     """
 
     parts: tuple[tuple[str, str], ...]
     give: Callable[[np.ndarray], Given]
+    licences: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

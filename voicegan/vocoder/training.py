@@ -21,6 +21,7 @@ from ..core.random import derive
 from ..core.system import Progress, System
 from ..core.trainer import Trainer, TrainerConfig
 from ..errors import VoiceganError
+from ..packs import inherited
 from . import library, pack
 from .corpus import Corpus, CorpusConfig, Crops
 from .given import Through
@@ -168,6 +169,10 @@ class Training(runs.Run):
         say: Callable[[str], None] = log.info,
         resumes: bool = False,
     ) -> None:
+        if settings.start_from and not resumes:  # a run that goes on has them in its settings
+            start = library.find_vocoder(settings.start_from)
+            further = [(line, f"vocoder {start.name}") for line in start.licences]
+            settings = settings.model_copy(update={"licences": inherited(settings.licences, further)})
         self.corpus, self.settings, self.name, self.places = corpus, settings, name, places
         self.command, self.title = command, name
         self.say = runs.said_once(say)

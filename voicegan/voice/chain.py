@@ -41,7 +41,8 @@ def spelled(names: Sequence[str]) -> tuple[str, ...]:
 def through(names: Sequence[str], spec: MelSpec, device: torch.device) -> Through:
     """What a vocoder's corpus is told, of voices by name or path. Raises VoiceganError as the two below do."""
     chain = Chain(find_chain(names), spec, device)
-    return Through(tuple((pack.name, _hash(pack)) for pack in chain.packs), chain)
+    licences = tuple((line, f"voice {pack.name}") for pack in chain.packs for line in pack.licences)
+    return Through(tuple((pack.name, _hash(pack)) for pack in chain.packs), chain, licences)
 
 
 def find_chain(names: Sequence[str]) -> list[Pack]:

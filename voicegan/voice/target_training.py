@@ -18,6 +18,7 @@ from ..core import runs
 from ..core.random import derive
 from ..core.system import Progress, System
 from ..errors import VoiceganError
+from ..packs import inherited
 from . import release
 from .corpus import Speaker
 from .library import find_pack, installed
@@ -44,7 +45,6 @@ AUTO, NONE = "auto", "none"
 # How many dB of distance to the target losing all that strangers say is worth. By it a converter that keeps CER within
 # 0.17 at a distance of 5.5 dB is worth one with 0.22 at 5.3 dB, and the classical conversion less than either.
 WORDS_DB = 5.0
-_THROUGH = " (through the voice "  # after a licence that was inherited
 # So unlike in pitch and spectrum, a teacher's target is somebody else: slt, bdl and kathleen differ by 0.87 and more.
 _SOMEBODY_ELSE = 0.5
 
@@ -196,7 +196,8 @@ class TargetTraining(VoiceTraining):
             )
         if not begun:  # a run that goes on has them in its settings
             voices = ([start] if start else []) + ([material.teacher.pack] if material.teacher else [])
-            settings = settings.model_copy(update={"licences": inherited(settings.licences, voices)})
+            further = [(line, f"voice {pack.name}") for pack in voices for line in pack.licences]
+            settings = settings.model_copy(update={"licences": inherited(settings.licences, further)})
         source = TargetAndPool(
             material.target,
             material.pool,
@@ -293,22 +294,6 @@ def _differs(pack: Pack, system: AnyToOne) -> str | None:
         if (its := pack.network.get(name)) != mine:
             return f"another network ({name} {its}, not {mine})"
     return None if pack.mel == system.filter.spec else "another mel contract"
-
-
-def inherited(licences: Sequence[str], voices: Sequence[Pack]) -> tuple[str, ...]:
-    """The licences of a voice's own recordings, and those of the recordings that earlier voices were made of.
-
-    What is in a voice is in every voice that sets out from it, or learns from it.
-    """
-    further = [(line, pack.name) for pack in voices for line in pack.licences]
-    if not further:
-        return tuple(licences)
-    lines = list(licences) or ["the recordings that were given: not stated"]
-    for line, name in further:
-        licence, through, _ = line.partition(_THROUGH)
-        if licence not in (known.partition(_THROUGH)[0] for known in lines):
-            lines.append(line if through else f"{line}{_THROUGH}{name})")
-    return tuple(lines)
 
 
 def _noted(start: Pack) -> dict[str, str]:
