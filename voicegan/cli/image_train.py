@@ -59,8 +59,7 @@ def train(
     plan: dict[str, Any] = {}
     if asked.resume:
         run_folder = _run_to_resume(told, name, asked)
-        plan = runs.read_plan(run_folder, "name", "pictures")
-        asked.require_same_system(plan)
+        plan = asked.plan_to_resume(run_folder, "name", "pictures")
         if name is not None and name != plan["name"]:
             raise VoiceganError(f"the model of this run is called {plan['name']}", "Leave --name out.")
     elif system is None and asked.recipe is None:

@@ -70,8 +70,7 @@ def _between(folder_a: Path | None, folder_b: Path | None, names: str | None, as
 
     plan: dict[str, Any] = {}
     if asked.resume:
-        plan = runs.read_plan(_run_to_resume(folder_a, folder_b, names, asked), "names", "recordings")
-        asked.require_same_system(plan)
+        plan = asked.plan_to_resume(_run_to_resume(folder_a, folder_b, names, asked), "names", "recordings")
         if names is not None and [part.strip() for part in names.split(",")] != plan["names"]:
             raise VoiceganError(
                 f"the voices of this run are called {','.join(plan['names'])}", "Leave --names out."

@@ -49,10 +49,9 @@ def train(
 
     plan: dict[str, Any] = {}
     if asked.resume:
-        plan = runs.read_plan(_run(target, name, asked).run, "names", "recordings")
+        plan = asked.plan_to_resume(_run(target, name, asked).run, "names", "recordings")
         if (trained := plan["settings"].get("system")) not in POOL_SYSTEMS:
             raise VoiceganError(f"this run trains two voices ({trained})", "Resume it with --out DIR alone.")
-        asked.require_same_system(plan)
         if voices.start is not None:
             raise VoiceganError("a run that goes on has set out already", "Leave --from out.")
         if voices.teacher is not None:

@@ -73,7 +73,20 @@ class Asked:
         ]
         return config.merge(plan.get("settings", recipe), [*given, *self.overrides])
 
-    def require_same_system(self, plan: Mapping[str, Any]) -> None:
+    def plan_to_resume(self, run: Path, *kept: str) -> dict[str, Any]:
+        """The plan of the run to go on with.
+
+        Raises VoiceganError where there is none, or another process is training in it.
+        """
+        from ..core import runs
+
+        plan = runs.read_plan(run, *kept)
+        with runs.held(run):  # said now rather than after the recordings were read
+            pass
+        self._require_same_system(plan)
+        return plan
+
+    def _require_same_system(self, plan: Mapping[str, Any]) -> None:
         trained = plan["settings"]["system"]
         if self.system is not None and self.system != trained:
             raise VoiceganError(
@@ -85,10 +98,14 @@ class Asked:
         """Raise VoiceganError where a new run would take the place of one that was begun."""
         from ..core import runs
 
-        if self.begins and runs.has_state(run) and not self.force:
+        if not self.begins or not runs.has_state(run):
+            return
+        if not self.force:
             raise VoiceganError(
                 f"a run of {what} is in {run}", "Continue it with --resume, or start anew with --force."
             )
+        with runs.held(run):  # nor of one that another process is training
+            pass
 
 
 def options(

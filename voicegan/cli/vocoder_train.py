@@ -53,8 +53,7 @@ def train(
     places = t.Places.of(called, asked.out)
     plan: dict[str, Any] = {}
     if asked.resume:
-        plan = runs.read_plan(places.run, "name", "recordings")
-        asked.require_same_system(plan)
+        plan = asked.plan_to_resume(places.run, "name", "recordings")
         if name is not None and name != plan["name"]:
             raise VoiceganError(f"the vocoder of this run is called {plan['name']}", "Leave --name out.")
         folders = folders or tuple(Path(folder) for folder in plan["folders"])  # a folder may have moved
