@@ -163,7 +163,7 @@ def test_a_voice_of_another_contract_is_refused_and_the_field_named(home: Path) 
         chain.through(["slt"], PRESETS["hifigan-22k"], CPU)
 
 
-def test_whatever_changes_a_voice_changes_its_hash(home: Path) -> None:
+def test_whatever_changes_a_voice_changes_its_hash(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def part(**changes: Any) -> tuple[str, str]:
         voice(home, "slt", "any", **changes)
         return chain.through(["slt"], SPEC, CPU).parts[0]
@@ -180,6 +180,8 @@ def test_whatever_changes_a_voice_changes_its_hash(home: Path) -> None:
     ]
     assert part(card="# another card", vocoder="pghi") == again
     assert {name for name, _ in (again, *others)} == {"slt"} and len(set(others) | {again}) == 5
+    monkeypatch.setattr(chain, "HEARING", chain.HEARING + 1)
+    assert part() not in (again, *others), "what is in a cache was heard otherwise"
 
 
 def test_paths_mean_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

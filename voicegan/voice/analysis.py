@@ -25,6 +25,7 @@ from .pack import ORDER, THROAT
 from .source_picture import PRIOR_S, held, moved, picture, speech_frames
 from .throat import FollowedThroat, Sounds, by_pitch
 
+HEARING = 2  # counts the changes of what voices hear: what was made of them before is not what they make now
 _PITCH_PRIOR_S = 0.1  # how much voiced speech the pool's mean pitch weighs
 _FUTURE_S = 0.08  # of sound after a window in which its pitch is sought: every hop of it is waited for
 

@@ -20,7 +20,7 @@ from ..audio.loudness import LevelMeter
 from ..audio.mel import MelSpec
 from ..errors import VoiceganError
 from ..vocoder.given import Given, Through
-from .analysis import Analysis, analyses_for
+from .analysis import HEARING, Analysis, analyses_for
 from .features import log_mel
 from .library import find_pack, installed
 from .measure import constant_offset
@@ -73,7 +73,7 @@ def _speaker(name: str) -> str:
 
 def _hash(pack: Pack) -> str:
     """Of everything in a voice that changes what it makes of a mel."""
-    network = [pack.net, dict(pack.network), pack.normaliser, pack.level_db]
+    network = [pack.net, dict(pack.network), pack.normaliser, pack.level_db, HEARING]
     return storage.sha256(json.dumps([pack.sha256, *network], sort_keys=True).encode())
 
 
