@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import storage
 from .errors import VoiceganError
@@ -277,11 +277,26 @@ def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> 
     return "; ".join(notes[:3]) + (f" and {len(notes) - 3} more" if len(notes) > 3 else "")
 
 
+class Licensed(Protocol):
+    """A voice or a vocoder, as far as its licences go."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def licences(self) -> tuple[str, ...]: ...
+
+
+def licences_in(kind: Kind, packs: Iterable[Licensed]) -> tuple[tuple[str, str], ...]:
+    """Each licence in these packs, and in what it came ("voice anna"): see `inherited`."""
+    return tuple((line, f"{kind.noun} {pack.name}") for pack in packs for line in pack.licences)
+
+
 def inherited(licences: Sequence[str], further: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The licences of a pack's own recordings, and those of the recordings that earlier packs were made of.
 
-    What is in a voice is in every voice that sets out from it, or learns from it. further: each licence, and in what
-    it came ("voice anna").
+    What is in a voice is in every voice that sets out from it, or learns from it. further: what `licences_in` gives
+    of them.
     """
     if not further:
         return tuple(licences)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from voicegan.audio.rumble import CUTOFF_HZ, RumbleFilter
 
@@ -39,6 +40,15 @@ def test_pieces_of_any_size_give_the_same_samples() -> None:
     parts = [pieces.push(wav[a:b]) for a, b in pairwise(cuts)]
     assert np.array_equal(np.concatenate(parts), whole)
     assert np.array_equal(np.concatenate([each.push(sample) for sample in wav[:200, None]]), whole[:200])
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 48000])
+def test_it_is_the_butterworth_filter_of_scipy(rate_hz: int) -> None:
+    wav = np.random.default_rng(1).normal(0.3, 0.1, 5000).astype(np.float32)
+    sections = signal.butter(4, CUTOFF_HZ, "highpass", fs=rate_hz, output="sos")
+    settled = signal.sosfilt_zi(sections) * wav[0]
+    expected, _ = signal.sosfilt(sections, wav.astype(np.float64), zi=settled)
+    np.testing.assert_allclose(RumbleFilter(rate_hz).push(wav), expected, atol=1e-6)
 
 
 def test_an_offset_makes_no_step() -> None:

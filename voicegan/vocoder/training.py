@@ -21,7 +21,7 @@ from ..core.random import derive
 from ..core.system import Progress, System
 from ..core.trainer import Trainer, TrainerConfig
 from ..errors import VoiceganError
-from ..packs import inherited
+from ..packs import inherited, licences_in
 from . import library, pack
 from .corpus import Corpus, CorpusConfig, Crops
 from .given import Through
@@ -171,8 +171,8 @@ class Training(runs.Run):
     ) -> None:
         if settings.start_from and not resumes:  # a run that goes on has them in its settings
             start = library.find_vocoder(settings.start_from)
-            further = [(line, f"vocoder {start.name}") for line in start.licences]
-            settings = settings.model_copy(update={"licences": inherited(settings.licences, further)})
+            licences = inherited(settings.licences, licences_in(pack.KIND, [start]))
+            settings = settings.model_copy(update={"licences": licences})
         self.corpus, self.settings, self.name, self.places = corpus, settings, name, places
         self.command, self.title = command, name
         self.say = runs.said_once(say)

@@ -19,6 +19,7 @@ from .. import storage
 from ..audio.loudness import LevelMeter
 from ..audio.mel import MelSpec
 from ..errors import VoiceganError
+from ..packs import licences_in
 from ..vocoder.given import Given, Through
 from .analysis import HEARING, Analysis, analyses_for
 from .features import log_mel
@@ -41,8 +42,8 @@ def spelled(names: Sequence[str]) -> tuple[str, ...]:
 def through(names: Sequence[str], spec: MelSpec, device: torch.device) -> Through:
     """What a vocoder's corpus is told, of voices by name or path. Raises VoiceganError as the two below do."""
     chain = Chain(find_chain(names), spec, device)
-    licences = tuple((line, f"voice {pack.name}") for pack in chain.packs for line in pack.licences)
-    return Through(tuple((pack.name, _hash(pack)) for pack in chain.packs), chain, licences)
+    parts = tuple((pack.name, _hash(pack)) for pack in chain.packs)
+    return Through(parts, chain, licences_in(KIND, chain.packs))
 
 
 def find_chain(names: Sequence[str]) -> list[Pack]:

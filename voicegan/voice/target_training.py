@@ -18,12 +18,12 @@ from ..core import runs
 from ..core.random import derive
 from ..core.system import Progress, System
 from ..errors import VoiceganError
-from ..packs import inherited
+from ..packs import inherited, licences_in
 from . import release
 from .corpus import Speaker
 from .library import find_pack, installed
 from .monitor import UTTERANCES, Direction, Monitor, aside
-from .pack import Pack
+from .pack import KIND, Pack
 from .pool import Pool, PoolConfig, load_pool
 from .pool_batches import TargetAndPool, picture_of
 from .systems import POOL_SYSTEMS, SYSTEMS
@@ -196,8 +196,8 @@ class TargetTraining(VoiceTraining):
             )
         if not begun:  # a run that goes on has them in its settings
             voices = ([start] if start else []) + ([material.teacher.pack] if material.teacher else [])
-            further = [(line, f"voice {pack.name}") for pack in voices for line in pack.licences]
-            settings = settings.model_copy(update={"licences": inherited(settings.licences, further)})
+            licences = inherited(settings.licences, licences_in(KIND, voices))
+            settings = settings.model_copy(update={"licences": licences})
         source = TargetAndPool(
             material.target,
             material.pool,
