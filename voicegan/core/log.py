@@ -11,8 +11,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from torch import Tensor
+
 from ..errors import VoiceganError
 from ..storage import write_atomic
+
+
+class RunningMeans:
+    """Means of named numbers since they were last taken, kept where the numbers are: adding one waits for no device."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def note(self, name: str, value: Tensor) -> None:
+        """Count one number in."""
+        self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """The means, which begin anew."""
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self.clear()
+        return means
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._sums.clear()
+        self._counts.clear()
 
 
 class MetricsFile:

@@ -7,15 +7,67 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ..errors import VoiceganError
 from .device import choose_accelerator, choose_precision
 
 PARENT = "VOICEGAN_FIRST_RANK"  # environment variable: the process that started the other ranks
+
+
+class Ranks:
+    """What the processes that train together tell each other. With one process nothing is sent.
+
+    All ranks have to call the same methods in the same order.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self.count, self.own = fabric.world_size, fabric.global_rank
+
+    def share_of(self, batch: int) -> range:
+        """This rank's rows of a batch. Raises VoiceganError for a batch that cannot be shared evenly."""
+        require_shareable(batch, self.count)
+        share = batch // self.count
+        return range(self.own * share, (self.own + 1) * share)
+
+    def agree(self, tensors: Iterable[Tensor]) -> None:
+        """Give all ranks the values of rank 0."""
+        if self.count > 1:
+            for tensor in tensors:
+                tensor.copy_(self._fabric.broadcast(tensor))
+
+    def anywhere(self, here: bool) -> bool:
+        """Whether something holds on any rank."""
+        return bool(self._added(torch.tensor(float(here))) > 0) if self.count > 1 else here
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over all ranks; it is overwritten."""
+        return self._added(value).div_(self.count) if self.count > 1 else value
+
+    def average(self, gradients: Sequence[Tensor]) -> None:
+        """Bring tensors to their means, in place, with one reduction of one flat tensor."""
+        if self.count == 1 or not gradients:
+            return
+        flat = self.mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def gather(self, value: Any) -> list[Any]:
+        """Collect one value from every rank, in their order."""
+        gathered: list[Any] = [None] * self.count
+        torch.distributed.all_gather_object(gathered, value)
+        return gathered
+
+    def _added(self, value: Tensor) -> Tensor:
+        value = value.to(self._fabric.device)
+        torch.distributed.all_reduce(value)
+        return value
 
 
 def launch(device: str, devices: int, precision: str, batch: int) -> Fabric:
@@ -61,13 +113,6 @@ def require_shareable(batch: int, ranks: int) -> None:
         raise VoiceganError(
             f"a batch of {batch} cannot be shared by {ranks} devices", f"Choose a multiple of {ranks}."
         )
-
-
-def gather(value: Any) -> list[Any]:
-    """Collect one value from every rank, in their order."""
-    gathered: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(gathered, value)
-    return gathered
 
 
 def is_of_another_rank(error: RuntimeError) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,15 +14,15 @@ from typing import Any, Literal, Protocol
 import pydantic
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from ..config import Config
 from ..errors import VoiceganError
-from . import ema, state
-from .log import MetricsFile, ProgressLine, TensorBoard
+from . import ema, pace, state
+from .log import MetricsFile, ProgressLine, RunningMeans, TensorBoard
 from .optimizers import make_optimizer
 from .random import Draws, derive
-from .ranks import gather, is_of_another_rank, launch, require_shareable
+from .ranks import Ranks, is_of_another_rank, launch
 from .signals import noted_signals
 from .system import Batch, Phase, Progress, Scratch, System
 
@@ -125,13 +124,11 @@ class Trainer:
         self.config, self.source, self.folder = config, source, folder
         self.validate, self.on_best, self.facts = validate, on_best, dict(facts or {})
         self.fabric = fabric or launch(config.device, config.devices, config.precision, config.batch)
-        ranks = self.fabric.world_size
-        require_shareable(config.batch, ranks)
-        share = config.batch // ranks
-        self._rows = range(self.fabric.global_rank * share, (self.fabric.global_rank + 1) * share)
+        self.ranks = Ranks(self.fabric)
+        self._rows = self.ranks.share_of(config.batch)
         self.system = system.to(self.fabric.device)
         _lay_channels_last(system)
-        self._agree_on_weights()
+        self.ranks.agree(self.system.state_dict().values())
         self.specs = dict(system.optimizers())
         self._networks = {
             name: [getattr(system, n) for n in spec.networks] for name, spec in self.specs.items()
@@ -146,8 +143,7 @@ class Trainer:
         self.step = self.seen = 0
         self.seconds = 0.0
         self.best: dict[str, float] = {}
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._means = RunningMeans()
 
     # ------------------------------------------------------------------ running
 
@@ -175,7 +171,7 @@ class Trainer:
                     "Make room or mend its permissions, then --resume.",
                 ) from error
             except RuntimeError as error:
-                if self.fabric.world_size > 1 and is_of_another_rank(error):
+                if self.ranks.count > 1 and is_of_another_rank(error):
                     raise Abandoned(
                         "the training on another device has ended", "Its message says why; then --resume."
                     ) from error
@@ -196,7 +192,7 @@ class Trainer:
         """Train, log, check and save; return whether a signal ended it early."""
         began = time.monotonic() - self.seconds
         while self.step < self.config.steps:
-            if self._anywhere(bool(received)):
+            if self.ranks.anywhere(bool(received)):
                 self._require_finite()
                 self.save()
                 return True
@@ -244,40 +240,17 @@ class Trainer:
         return str(self.fabric._precision.precision)
 
     def measure(self, steps: int = 3, warm_up: int = 2) -> float:
-        """Return the seconds that a step takes here, leaving the state as it was.
-
-        Where other phases take their turn later in the run, it is the mean over the run.
-        """
+        """Return the seconds that a step takes here, on average over the run, leaving the state as it was."""
         before = copy.deepcopy(self.state())
         seconds = 0.0
-        for middle, share, every in self._stretches():
-            self.step = middle
-            counted = -(-steps // every) * every  # lazy phases count as often as they run
-            for _ in range(warm_up):
-                self.train_step()
-            self._wait()
-            began = time.perf_counter()
-            for _ in range(counted):
-                self.train_step()
-            self._wait()
-            seconds += share * (time.perf_counter() - began) / counted
+        for stretch in pace.stretches(self.system.phases, self.config.steps, self.config.batch):
+            self.step = stretch.middle
+            seconds += stretch.share * pace.seconds_a_step(
+                self.train_step, stretch, steps, warm_up, self._wait
+            )
         self.restore(before)
-        self._sums.clear()
-        self._counts.clear()
-        return float(self._reduced(torch.tensor(seconds), "mean"))
-
-    def _stretches(self) -> Iterator[tuple[int, float, int]]:
-        """Those parts of the run that have the same phases: the step in the middle, the share of the run, and the
-        steps after which all phases have had their turn.
-        """
-        total, points = self.config.steps, 50
-        at = [(2 * point + 1) * total // (2 * points) for point in range(points)]
-        phases = [self.system.phases(Progress(step, total, step * self.config.batch)) for step in at]
-        kinds = [tuple((phase.name, phase.repeats, phase.every) for phase in these) for these in phases]
-        for kind, part in itertools.groupby(range(points), key=kinds.__getitem__):
-            inside = list(part)
-            every = math.lcm(*(every for _, _, every in kind))
-            yield at[inside[len(inside) // 2]], len(inside) / points, every
+        self._means.clear()
+        return float(self.ranks.mean(torch.tensor(seconds)))
 
     # ------------------------------------------------------------------ one update
 
@@ -305,7 +278,7 @@ class Trainer:
             raise ValueError(f"phase {phase.name!r}: no term depends on what {phase.optimizer!r} trains")
         torch.stack(trained).sum().backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        self._average_gradients(parameters)
+        self.ranks.average([p.grad for p in parameters if p.grad is not None])
         if spec.clip_norm is not None and parameters:
             nn.utils.clip_grad_norm_(parameters, spec.clip_norm)
         optimizer.step()
@@ -314,29 +287,13 @@ class Trainer:
             for action in phase.after:
                 action()
         for name, term in terms.items():
-            self._note(f"{phase.name}/{name}", term.detach().float())
-
-    def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Average over the ranks with one reduction of one flat tensor."""
-        if self.fabric.world_size == 1 or not parameters:
-            return
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        flat = self._reduced(flat, "mean")
-        for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(mean.view_as(gradient))
+            self._means.note(f"{phase.name}/{name}", term.detach().float())
 
     # ------------------------------------------------------------------ telling
 
-    def _note(self, name: str, value: Tensor) -> None:
-        self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
-        self._counts[name] = self._counts.get(name, 0) + 1
-
     def _logged(self) -> dict[str, float]:
         """Mean of every term since the last call. Raises VoiceganError when one is not finite."""
-        values = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        self._sums.clear()
-        self._counts.clear()
+        values = self._means.take()
         broken = next((name for name, value in values.items() if not math.isfinite(value)), None)
         self._stop_if_diverged(broken and f"{broken} is {values[broken]}")
         return values
@@ -349,7 +306,9 @@ class Trainer:
         self._stop_if_diverged(broken and f"the weight {broken} is not finite")
 
     def _stop_if_diverged(self, what: str | None) -> None:
-        if not self._anywhere(what is not None):  # all ranks stop together, or the others would wait for ever
+        if not self.ranks.anywhere(
+            what is not None
+        ):  # all ranks stop together, or the others would wait for ever
             return
         what = what or "a loss on another device is not finite"
         raise (VoiceganError if self.fabric.is_global_zero else Abandoned)(
@@ -430,8 +389,9 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint."""
         payload = self.state()
-        if self.fabric.world_size > 1:
-            payload["ranks"] = gather({name: buffer.cpu() for name, buffer in self.system.named_buffers()})
+        if self.ranks.count > 1:
+            buffers = {name: buffer.cpu() for name, buffer in self.system.named_buffers()}
+            payload["ranks"] = self.ranks.gather(buffers)
         if self.fabric.is_global_zero:
             best = int(self.best["step"]) if self.best else None
             state.save(self.folder, self.step, payload, keep=self.config.keep, best=best)
@@ -463,26 +423,6 @@ class Trainer:
         owned = {id(p) for networks in self._networks.values() for n in networks for p in n.parameters()}
         children = [(child, [id(p) for p in child.parameters()]) for child in self.system.children()]
         return [child for child, parameters in children if parameters and owned.isdisjoint(parameters)]
-
-    def _agree_on_weights(self) -> None:
-        """Give all ranks the weights of rank 0."""
-        if self.fabric.world_size > 1:
-            for tensor in self.system.state_dict().values():
-                tensor.copy_(self.fabric.broadcast(tensor))
-
-    def _anywhere(self, here: bool) -> bool:
-        """Whether something holds on any rank; asked by all ranks at the same moment."""
-        if self.fabric.world_size == 1:
-            return here
-        return bool(self._reduced(torch.tensor(float(here)), "sum") > 0)
-
-    def _reduced(self, value: Tensor, how: Literal["sum", "mean"]) -> Tensor:
-        """Combine a tensor over all ranks; it is overwritten."""
-        if self.fabric.world_size == 1:
-            return value
-        value = value.to(self.fabric.device)
-        torch.distributed.all_reduce(value)
-        return value.div_(self.fabric.world_size) if how == "mean" else value
 
     def _wait(self) -> None:
         if self.fabric.device.type == "cuda":
