@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from tiny_vocoders import empty_home, make_vocoder  # noqa: F401
 from tiny_voices import make_voice, tiny_nets  # noqa: F401
 
-from voicegan import cli, doctor
+from voicegan import cli, doctor, storage
 from voicegan.doctor import Finding
 from voicegan.vocoder.library import user_folder
 
@@ -108,6 +108,17 @@ def test_a_folder_that_cannot_be_written_is_a_fault(monkeypatch, tmp_path):
         finding = check()
         assert finding.status == "fault"
         assert "VOICEGAN_HOME" in finding.mend
+
+
+def test_a_cache_that_has_grown_is_told_with_its_size(monkeypatch, tmp_path):
+    monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path))
+    folder = storage.cache_home()
+    assert doctor.check_cache_folder().detail == str(folder)
+    (folder / "mels").mkdir(parents=True)
+    with (folder / "mels" / "one").open("wb") as file:
+        file.truncate(1_300_000_000)  # takes no room
+    finding = doctor.check_cache_folder()
+    assert finding.status == "ok" and finding.detail.startswith(f"{folder}, 1.3 GB that can be deleted")
 
 
 def test_a_full_disk_is_a_warning(monkeypatch):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
+import torch
 
-from voicegan.errors import VoiceganError
+from voicegan.errors import VoiceganError, is_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,21 @@ def test_str_is_one_line(message, hint, line):
 def test_survives_pickling():
     error = pickle.loads(pickle.dumps(VoiceganError("what", "then what")))
     assert (error.message, error.hint) == ("what", "then what")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda: torch.empty(2**52), lambda: np.empty(2**52), lambda: bytearray(2**60)],
+    ids=["torch", "numpy", "python"],
+)
+def test_knows_when_memory_ran_out(ask):
+    with pytest.raises((RuntimeError, MemoryError)) as caught:
+        ask()
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+
+
+def test_other_errors_are_not_taken_for_it():
+    with pytest.raises(RuntimeError) as caught:
+        torch.ones(2) + torch.ones(3)
+    assert not is_out_of_memory(caught.value)

@@ -13,7 +13,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -156,7 +157,14 @@ def check_data_folder() -> Finding:
 
 
 def check_cache_folder() -> Finding:
-    return _check_writable("cache folder", storage.cache_home())
+    """Where what was computed lies, and how much of it: nothing there is ever removed by itself."""
+    folder = storage.cache_home()
+    finding = _check_writable("cache folder", folder)
+    if finding.status == "ok" and (held_gb := _size_gb(folder)) >= 0.1:
+        return replace(
+            finding, detail=f"{folder}, {held_gb:.1f} GB that can be deleted: it is made again when needed"
+        )
+    return finding
 
 
 def check_disk() -> Finding:
@@ -227,6 +235,16 @@ def _check_writable(name: str, folder: Path) -> Finding:
     except OSError as error:
         return Finding(name, "fault", f"{folder} cannot be written ({error.strerror})",
                        "Set VOICEGAN_HOME to a folder that you may write.")  # fmt: skip
+
+
+def _size_gb(folder: Path) -> float:
+    """What the files below a folder take; those that vanish meanwhile, or may not be looked at, are left out."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += (Path(place) / name).stat().st_size
+    return size / 1e9
 
 
 def _nearest_existing(folder: Path) -> Path:

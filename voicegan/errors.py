@@ -1,4 +1,4 @@
-"""The only exception that a user of voicegan ever meets."""
+"""The only exception that a user of voicegan ever meets, and how one that is nobody's fault is known."""
 
 from __future__ import annotations
 
@@ -28,3 +28,13 @@ class VoiceganError(Exception):
             return message
         separator = " " if message.endswith((".", "!", "?", ":")) else ". "
         return f"{message}{separator}{hint}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine, or a device of it, had no memory left: Python's own error, or one of torch's.
+
+    Known by name and words, so that nothing heavy is imported. On a CPU torch has no class for it.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)

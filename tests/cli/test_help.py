@@ -16,6 +16,7 @@ from voicegan.audio.wav import header_bytes
 from voicegan.cli import image, vocoder
 from voicegan.errors import VoiceganError
 
+LESS = "Close what else needs it, or choose another --device, such as cpu"
 INSTALL = "Install voicegan again, or see: voicegan doctor"
 HEAVY = ("torch", "numpy", "scipy", "numba", "librosa", "pydantic")
 
@@ -102,9 +103,10 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (VoiceganError("bob.wav is silent", "Record it again."), "error: bob.wav is silent. Record it again.\n"),
         (OSError(28, "No space left on device", "out.wav"), "error: out.wav: No space left on device\n"),
         (ModuleNotFoundError(name="soxr"), f"error: the Python package soxr is not installed. {INSTALL}\n"),
+        (MemoryError(), f"error: there was not enough memory. {LESS}\n"),
         (KeyError("f0"), "error: KeyError: 'f0'. That is a fault in voicegan; --debug shows where it happened.\n"),
     ],
-    ids=["user", "system", "package", "bug"],
+    ids=["user", "system", "package", "memory", "bug"],
 )  # fmt: skip
 def test_errors_are_one_line_and_exit_code_2(monkeypatch, error, line):
     raising(monkeypatch, error)

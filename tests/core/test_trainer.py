@@ -243,6 +243,25 @@ def test_divergence_names_the_term_and_the_last_good_checkpoint(tmp_path):
     assert [step for step, _ in state.found(tmp_path)] == [5]
 
 
+class Greedy(Toy):
+    """Asks for more memory than there is."""
+
+    def g_loss(self, batch, scratch, progress):
+        if progress.step == 7:
+            torch.empty(2**52)
+        return super().g_loss(batch, scratch, progress)
+
+
+def test_too_little_memory_is_said_with_what_to_do(tmp_path):
+    config = TrainerConfig(steps=20, batch=4, device="cpu", precision="fp32", check_every=5)
+    made = Trainer(Greedy(), Points(), config, tmp_path)
+    with pytest.raises(
+        VoiceganError, match=r"cpu has not enough memory for 4 samples .*step 8 .*step 5 is good"
+    ) as caught:
+        made.fit(quiet=True)
+    assert "trainer.batch=4" in caught.value.hint
+
+
 class Steep(Toy):
     """Its loss is finite while its gradient is not: the square root at zero."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import VoiceganError
+from ..errors import VoiceganError, is_out_of_memory
 
 NOTHING_DONE, INTERRUPTED = 2, 130
 
@@ -118,6 +118,10 @@ def _in_words(error: Exception) -> str:
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"the Python package {error.name} is not installed. Install voicegan again, or see: voicegan doctor"
+    if is_out_of_memory(error):
+        return (
+            "there was not enough memory. Close what else needs it, or choose another --device, such as cpu"
+        )
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}"

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from ..config import Config
-from ..errors import VoiceganError
+from ..errors import VoiceganError, is_out_of_memory
 from . import ema, pace, state
 from .log import MetricsFile, ProgressLine, RunningMeans, TensorBoard
 from .optimizers import make_optimizer
@@ -211,7 +211,22 @@ class Trainer:
         return False
 
     def train_step(self) -> None:
-        """Do one step: every phase that is due, then the averages."""
+        """Do one step: every phase that is due, then the averages.
+
+        Raises VoiceganError where there is not enough memory for it.
+        """
+        try:
+            self._do_phases()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise VoiceganError(
+                f"{self.fabric.device} has not enough memory for {len(self._rows)} samples at once, in step"
+                f" {self.step + 1} ({self._last_saved()})",
+                f"Choose a smaller batch than --set trainer.batch={self.config.batch}, or another --device.",
+            ) from error
+
+    def _do_phases(self) -> None:
         progress = self.progress
         self.system.train()
         for network in self._finished:
