@@ -22,6 +22,7 @@ NOTHING_DONE, INTERRUPTED = 2, 130
 COMMANDS = {
     "convert": ("convert:convert", "Turn recordings into another speaker's voice."),
     "train": ("train:train", "Train two voices from two folders of recordings."),
+    "average": ("average:average", "Make one voice of several of the same target."),
     "check": ("check:check", "Look at recordings before training on them."),
     "data": ("data:data", "List and fetch public collections of speech and pictures."),
     "voices": ("voices:voices", "List the voices that are installed."),

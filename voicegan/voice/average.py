@@ -1,0 +1,125 @@
+"""The mean of the weights of voices of one lineage (model soups, Wortsman et al. 2022).
+
+Voices that set out from one another lie in one valley: between them is a voice about as near to the target as the
+nearest one, which keeps the words about as well as the one that keeps most.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import VoiceganError
+from .pack import ANY_SOURCE, Pack, check_name, save_pack
+
+# What has to be the same, or a mean of weights means nothing.
+_SAME = ("net", "network", "sources", "mel", "normaliser", "vocoder", "level_db")
+_HINT = "Give voices of one lineage: each set out from another of them, or all from the same."
+# Of one voice's checkpoint, not of the mean.
+_HELD_OUT = re.compile(r"^## On held-out.*?(?=^## )", re.MULTILINE | re.DOTALL)
+
+
+def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[float] | None = None) -> Pack:
+    """Write the voice whose weights are the mean of those of several voices.
+
+    Parameters
+    ----------
+    packs : sequence of Pack
+        The voices, the one that was trained last at the end: card and facts are that one's, and say what it is the mean
+        of. Licences are those of all of them.
+    folder : Path
+        Of the new voice.
+    name : str
+        What it is called.
+    weights : sequence of float, optional
+        How much each counts; all alike by default.
+
+    Raises VoiceganError for fewer than two voices, for voices that differ in more than their weights, or were trained
+    on different recordings, and for weights that are not one positive number for each.
+    """
+    check_name(name)
+    shares = _shares(len(packs), weights)
+    last = packs[-1]
+    for other in packs[:-1]:
+        for what in _SAME:
+            if getattr(other, what) != getattr(last, what):
+                raise VoiceganError(f"{other.folder} and {last.folder} differ in {what}", _HINT)
+        if other.consent and last.consent and other.consent != last.consent:
+            raise VoiceganError(
+                f"{other.folder} and {last.folder} differ in what was consented to", "Give one's own."
+            )
+    generator, statistics = last.build()
+    states = []
+    for pack in packs:
+        network, known = pack.build()
+        _require_same_statistics(pack, known, last, statistics)
+        states.append(network.state_dict())
+    with torch.no_grad():
+        mean = {
+            key: sum(share * state[key] for share, state in zip(shares, states, strict=True))
+            for key in states[0]
+        }
+    generator.load_state_dict(mean)
+    made_of = [_noted(pack, share) for pack, share in zip(packs, shares, strict=True)]
+    licences = list(dict.fromkeys(licence for pack in packs for licence in pack.licences))
+    return save_pack(
+        folder,
+        name=name,
+        system=last.system,
+        net=last.net,
+        generator=generator,
+        network=last.network,
+        sources=[source for source in last.sources if source != ANY_SOURCE],
+        mel=last.mel,
+        statistics=statistics,
+        card=_card(last, name, made_of),
+        normaliser=last.normaliser,
+        vocoder=last.vocoder,
+        level_db=last.level_db,
+        training={**{k: v for k, v in last.training.items() if k != "validation"}, "mean_of": made_of},
+        licences=licences,
+        consent=last.consent or next((pack.consent for pack in packs if pack.consent), ""),
+    )
+
+
+def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
+    if count < 2:
+        raise VoiceganError("one voice has no mean", "Give two voices or more.")
+    weights = [1.0] * count if weights is None else list(weights)
+    if len(weights) != count or not all(0 < weight < math.inf for weight in weights):
+        raise VoiceganError(
+            f"the weights are {', '.join(f'{w:g}' for w in weights)}",
+            f"Give {count} positive numbers, one for each voice.",
+        )
+    return [weight / sum(weights) for weight in weights]
+
+
+def _require_same_statistics(
+    pack: Pack, known: Mapping[str, Tensor], last: Pack, statistics: Mapping[str, Tensor]
+) -> None:
+    same = known.keys() == statistics.keys()
+    if not same or any(not torch.equal(known[key], value) for key, value in statistics.items()):
+        raise VoiceganError(f"{pack.folder} and {last.folder} were trained on different recordings", _HINT)
+
+
+def _noted(pack: Pack, share: float) -> dict[str, Any]:
+    command = str(pack.training.get("command", ""))
+    return {"sha256": pack.sha256[:12], "share": round(share, 4), "command": command}
+
+
+def _card(last: Pack, name: str, made_of: Sequence[Mapping[str, Any]]) -> str:
+    """The last voice's card, without what was measured of that one, and with what the mean is of."""
+    card = _HELD_OUT.sub("", last.card).rstrip()
+    if name != last.name:
+        card = re.sub(r"\A# .*", f"# {name}", card)
+    lines = [f"- {voice['sha256']}, {voice['share']:.0%}: `{voice['command']}`" for voice in made_of]
+    return (
+        f"{card}\n\n## Mean\nIts weights are the mean of {len(made_of)} voices' (`voicegan average`), of which the last"
+        " is described above:\n\n" + "\n".join(lines) + "\n"
+    )
