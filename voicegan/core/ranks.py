@@ -111,7 +111,8 @@ def require_shareable(batch: int, ranks: int) -> None:
     """Raise VoiceganError for a batch that cannot be shared evenly."""
     if batch % ranks:
         raise VoiceganError(
-            f"a batch of {batch} cannot be shared by {ranks} devices", f"Choose a multiple of {ranks}."
+            f"a batch of {batch} cannot be shared by {ranks} devices",
+            f"Choose a multiple of {ranks}: --set trainer.batch={ranks * -(-batch // ranks)}.",
         )
 
 
