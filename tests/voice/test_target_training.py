@@ -412,6 +412,20 @@ def test_a_run_describes_itself(tmp_path):
     assert "nobody in the pool reads the target's sentences" in alone
 
 
+def test_a_small_pool_is_warned_of_unless_it_reads_the_targets_sentences(tmp_path, monkeypatch):
+    def warned(pool=None):
+        return [line for line in a_training(tmp_path, pool).describe() if line.startswith("warning")]
+
+    (line,) = warned()
+    assert "(2 besides readers of the target's sentences; each folder is one speaker)" in line
+    with monkeypatch.context() as patched:
+        patched.setattr(t, "_FEW", 2)
+        assert not warned()
+    pool = a_pool()
+    (reader,) = pool.pairs
+    assert not warned(Pool([pool.speakers[reader]], [], {0: pool.pairs[reader]}))  # made for one source
+
+
 def test_fingerprints_tell_another_target_from_another_pool(tmp_path):
     plain = a_training(tmp_path).fingerprints
     pool = a_pool()

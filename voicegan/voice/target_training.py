@@ -47,6 +47,7 @@ AUTO, NONE = "auto", "none"
 WORDS_DB = 5.0
 # So unlike in pitch and spectrum, a teacher's target is somebody else: slt, bdl and kathleen differ by 0.87 and more.
 _SOMEBODY_ELSE = 0.5
+_FEW = 10  # speakers: fewer are no picture of anyone
 
 
 class TargetTrainingConfig(VoiceTrainingConfig):
@@ -243,6 +244,11 @@ class TargetTraining(VoiceTraining):
             lines.append(f"{who} of the pool read the target's sentences: {count} aligned pairs help")
         elif pool.speakers:
             lines.append("nobody in the pool reads the target's sentences")
+        if 0 < (strangers := len(pool.speakers) - len(pool.pairs)) < _FEW:
+            lines.append(
+                f"warning: the pool is small ({strangers} besides readers of the target's sentences; each folder is one"
+                " speaker): whoever is unlike them comes less near. voicegan data fetch librispeech makes a large one"
+            )
         if self.set_out_from is not None:
             lines.append(f"sets out from the voice {self.set_out_from['name']} ({self.settings.start})")
         if self.taught_by is not None:
