@@ -112,6 +112,7 @@ def test_a_voice_is_taught_by_an_earlier_one_of_its_target(folders, tmp_path):
     taught = train(folders, "--steps", 4, "--teacher", "anna", "--out", out)
     assert taught.exit_code == 0, taught.output
     assert "learns what the voice anna makes of the pool in 2 passes" in taught.output
+    assert f"voice anna from anyone: {out / 'anna'}" in taught.output and "best at step" not in taught.output
     pack = load_pack(out / "anna")
     assert pack.training["taught_by"] == {
         "name": "anna",

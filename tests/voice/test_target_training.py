@@ -202,9 +202,9 @@ def taught_material(teacher, passes=2):
     return t.TargetMaterial(a_target(), pool, (Path("pool"),), spoken, lessons)
 
 
-def a_taught_training(tmp_path, teacher, begun=None):
+def a_taught_training(tmp_path, teacher, begun=None, **changes):
     places = Places.of(("slt",), "any-to-one", tmp_path / "out")
-    said, wanted = [], settings(start="none", teacher=str(teacher.folder))
+    said, wanted = [], settings(start="none", teacher=str(teacher.folder), **changes)
     run = t.TargetTraining(
         taught_material(teacher), wanted, "slt", places, say=said.append, begun=begun or {}
     )
@@ -222,7 +222,7 @@ def test_what_the_teacher_makes_of_the_pool_is_learnt(tmp_path):
     taught_by = {"name": "slt", "sha256": teacher.sha256, "passes": 2}
     assert made.training["taught_by"] == taught_by
     assert f"what the voice slt ({teacher.sha256[:12]}) makes of the pool in 2" in made.card
-    assert "half of both mcd" in made.card
+    assert "nothing chose it" in made.card
     assert any('"g/taught"' in line for line in (tmp_path / "out/run/metrics.jsonl").read_text().splitlines())
 
 
@@ -233,8 +233,34 @@ def test_a_taught_voice_is_judged_by_how_near_strangers_come_to_the_lesson(tmp_p
     assert strangers.paired and [u.name for u in strangers.targets] == [u.name for u in strangers.utterances]
     values = run.monitor.validate(run.system, Progress(0, 10), rehearsal=True)
     assert values["score_strangers"] == values["mcd_strangers"] > 0
+    assert "score" not in values and values["distance"] == pytest.approx(
+        (values["mcd_strangers"] + values["mcd_disguised"]) / 2
+    )
     # Who says the lesson as it is has no distance left.
     assert strangers.judge([u.mel for u in strangers.targets])["mcd"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("taught", "release", "step"),
+    [(True, "auto", 4), (True, "best", 2), (False, "auto", 2), (False, "newest", 4)],
+)
+def test_of_a_taught_voice_the_newest_state_counts_unless_told_otherwise(
+    tmp_path, monkeypatch, taught, release, step
+):
+    changes = {"trainer": SMALL["trainer"] | {"steps": 4}, "release": release}
+    if taught:
+        run = a_taught_training(tmp_path, a_voice(tmp_path / "teacher"), **changes)
+    else:
+        run = a_training(tmp_path, **changes)
+    figures = iter([1.0, 2.0])  # it seems to get worse
+    validate = run.monitor.validate
+    figure = "distance" if step == 4 else "score"
+    monkeypatch.setattr(run.monitor, "validate", lambda *given: validate(*given) | {figure: next(figures)})
+    run.run(quiet=True)
+    pack = load_pack(tmp_path / "out" / "slt")
+    assert pack.training["steps"] == step
+    assert ("nothing chose it" in pack.card) == (step == 4)
+    assert any("newest state becomes the voice" in line for line in run.describe()) == (step == 4)
 
 
 def test_a_pupil_sets_out_from_its_teacher_unless_told_otherwise(tmp_path):

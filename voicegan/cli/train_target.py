@@ -87,7 +87,8 @@ def train(
     if outcome := training.go(run, asked, [f"voice: {voice}"]):
         spelled = training.spelled(places.voices, called)
         made = [f"voice {called} from anyone: {voice}"]
-        training.end(outcome, made, f"listen: voicegan convert RECORDING --to {spelled}")
+        listen = f"listen: voicegan convert RECORDING --to {spelled}"
+        training.end(outcome, made, listen, chosen=run.monitor.chooses)
 
 
 def _run(target: Path | None, name: str | None, asked: training.Asked) -> Places:

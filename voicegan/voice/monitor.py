@@ -43,10 +43,20 @@ class Monitor:
         The run's, for pictures.
     say : callable
         Prints one line to the user.
+    chooses : bool
+        Without it the mean is called ``distance`` and chooses nothing: the newest state counts.
     """
 
-    def __init__(self, directions: Sequence[Direction], folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        directions: Sequence[Direction],
+        folder: Path,
+        say: Callable[[str], None],
+        *,
+        chooses: bool = True,
+    ) -> None:
         self.directions, self.folder, self.say = tuple(directions), folder, say
+        self.chooses = chooses
         self.scores: list[float] = []
         self._warned: set[str] = set()
         self.untrained = self._untrained()
@@ -63,10 +73,11 @@ class Monitor:
             values |= {direction.labelled(name): value for name, value in judged.items()}
             if not rehearsal:
                 self._picture(direction, converted[0], progress.step)
-        values["score"] = float(np.mean(scores))
+        score = float(np.mean(scores))
+        values["score" if self.chooses else "distance"] = score
         if not rehearsal:
-            self.scores.append(values["score"])
-            self._warn(values, progress)
+            self.scores.append(score)
+            self._warn(values, score, progress)
         return values
 
     def recall(self, metrics: Path, step: int) -> None:
@@ -87,7 +98,7 @@ class Monitor:
         whom = f"{direction.towards}-{direction.label}" if several else direction.towards
         mel_picture(rows, self.folder / "samples" / f"to-{whom}-{step:07d}.png")
 
-    def _warn(self, values: Mapping[str, float], progress: Progress) -> None:
+    def _warn(self, values: Mapping[str, float], score: float, progress: Progress) -> None:
         if progress.fraction >= 0.25:
             for direction in self.directions:
                 if values[direction.labelled("change")] < UNCHANGED:
@@ -97,14 +108,14 @@ class Monitor:
                         "to identity. Lower what holds it to its input (model.cycle, model.identity), or give more "
                         "varied recordings.",
                     )
-            if values["score"] > 1.3 * self.untrained:
+            if score > 1.3 * self.untrained:
                 self._once(
                     "diverged",
-                    f"the validation score ({values['score']:.2f}) is worse than matching averages alone "
+                    f"the validation score ({score:.2f}) is worse than matching averages alone "
                     f"({self.untrained:.2f}): training is diverging. Lower model.lr_g and model.lr_d.",
                 )
         best = int(np.argmin(self.scores))
-        if len(self.scores) - 1 - best >= PATIENCE:
+        if self.chooses and len(self.scores) - 1 - best >= PATIENCE:
             self._once(
                 f"stalled-{best}",
                 f"no better since {len(self.scores) - 1 - best} checks: more training is unlikely to help. "

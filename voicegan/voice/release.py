@@ -177,6 +177,9 @@ def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainin
         if teacher
         else "`score`, half of mcd plus five dB times the strangers' drift, chose the\ncheckpoint."
     )
+    if "score" not in training["validation"]:
+        judged = "strangers' mcd is to\nwhat the teacher makes of them. " if teacher else ""
+        judged += "`distance` is half of both. This is the newest state: nothing chose it."
     return f"""# {name}, from anyone
 
 Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {name}`.

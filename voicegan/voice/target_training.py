@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import pydantic
@@ -41,7 +41,8 @@ from .training import (
 
 log = logging.getLogger(__name__)
 
-AUTO, NONE = "auto", "none"
+AUTO: Final = "auto"
+NONE = "none"
 # How many dB of distance to the target losing all that strangers say is worth. By it a converter that keeps CER within
 # 0.17 at a distance of 5.5 dB is worth one with 0.22 at 5.3 dB, and the classical conversion less than either.
 WORDS_DB = 5.0
@@ -60,6 +61,8 @@ class TargetTrainingConfig(VoiceTrainingConfig):
     start: str = AUTO
     teacher: str = ""  # an earlier voice of the target, whose conversions of the pool are learnt too
     passes: int = pydantic.Field(2, ge=1, le=8)  # how often the teacher converts
+    # Which state becomes the voice: the best by the checks' score, or the newest; "auto": the newest of what is taught.
+    release: Literal["auto", "best", "newest"] = AUTO
 
     @pydantic.field_validator("system")
     @classmethod
@@ -210,7 +213,8 @@ class TargetTraining(VoiceTraining):
         )
         system.know(source.statistics)
         self.statistics = source.statistics
-        monitor = Monitor(directions(material, source, system, name), places.run, say)
+        judged = directions(material, source, system, name)
+        monitor = Monitor(judged, places.run, say, chooses=not _releases_newest(settings))
         super().__init__(system, source, monitor, settings, (name,), places, command, say)
         self.settings: TargetTrainingConfig
         self.system: AnyToOne
@@ -256,6 +260,8 @@ class TargetTraining(VoiceTraining):
                 f"learns what the voice {self.taught_by['name']} makes of the pool in {self.settings.passes} passes "
                 f"({self.settings.teacher})"
             )
+        if not self.monitor.chooses:
+            lines.append("the newest state becomes the voice, whatever the checks say (release)")
         return [*lines, self.planned()]
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
@@ -270,6 +276,15 @@ class TargetTraining(VoiceTraining):
             taught_by=self.taught_by,
             facts=self.facts(values),
         )
+
+
+def _releases_newest(settings: TargetTrainingConfig) -> bool:
+    """Whether nothing chooses among the states of a run.
+
+    A lesson keeps the words, and how near strangers come to the target, which no figure of the checks tells, grows to
+    the end.
+    """
+    return settings.release == "newest" or (settings.release == AUTO and bool(settings.teacher))
 
 
 def find_start(wanted: str, system: AnyToOne, material: TargetMaterial) -> Pack | None:
