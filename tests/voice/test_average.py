@@ -47,6 +47,7 @@ def test_the_mean_is_a_voice_that_names_its_parts(tmp_path: Path) -> None:
     ]
     # What was measured of the last voice is not true of the mean.
     assert "validation" not in mean.training and "On held-out" not in mean.card
+    assert mean.card.endswith("besides:\n\n- CC0\n")
     assert "mean of 2 voices" in mean.card and "## Licences" in mean.card and "Long." in mean.card
 
 

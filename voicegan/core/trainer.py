@@ -321,9 +321,8 @@ class Trainer:
         self._stop_if_diverged(broken and f"the weight {broken} is not finite")
 
     def _stop_if_diverged(self, what: str | None) -> None:
-        if not self.ranks.anywhere(
-            what is not None
-        ):  # all ranks stop together, or the others would wait for ever
+        broken = self.ranks.anywhere(what is not None)  # all stop together, or the others would wait for ever
+        if not broken:
             return
         what = what or "a loss on another device is not finite"
         raise (VoiceganError if self.fabric.is_global_zero else Abandoned)(

@@ -78,7 +78,7 @@ def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[fl
         sources=[source for source in last.sources if source != ANY_SOURCE],
         mel=last.mel,
         statistics=statistics,
-        card=_card(last, name, made_of),
+        card=_card(last, name, made_of, licences),
         normaliser=last.normaliser,
         vocoder=last.vocoder,
         level_db=last.level_db,
@@ -113,12 +113,19 @@ def _noted(pack: Pack, share: float) -> dict[str, Any]:
     return {"sha256": pack.sha256[:12], "share": round(share, 4), "command": command}
 
 
-def _card(last: Pack, name: str, made_of: Sequence[Mapping[str, Any]]) -> str:
+def _card(last: Pack, name: str, made_of: Sequence[Mapping[str, Any]], licences: Sequence[str]) -> str:
     """The last voice's card, without what was measured of that one, and with what the mean is of."""
     card = _HELD_OUT.sub("", last.card).rstrip()
     if name != last.name:
         card = re.sub(r"\A# .*", f"# {name}", card)
     lines = [f"- {voice['sha256']}, {voice['share']:.0%}: `{voice['command']}`" for voice in made_of]
+    if others := [licence for licence in licences if licence not in last.licences]:
+        lines += [
+            "",
+            "Licences of the others' recordings, besides:",
+            "",
+            *(f"- {licence}" for licence in others),
+        ]
     return (
         f"{card}\n\n## Mean\nIts weights are the mean of {len(made_of)} voices' (`voicegan average`), of which the last"
         " is described above:\n\n" + "\n".join(lines) + "\n"
