@@ -229,6 +229,16 @@ def test_best_checkpoint_stays_beside_the_newest(tmp_path):
     assert [step for step, _ in state.found(tmp_path)] == [10, 8, 4]
 
 
+def test_without_a_score_the_newest_counts(tmp_path):
+    released = []
+    made = trainer(tmp_path, 6, check_every=2)
+    made.validate = lambda system, progress: {"distance": float(progress.step)}
+    made.on_best = lambda system, progress, values: released.append((progress.step, values["distance"]))
+    outcome = made.fit(quiet=True)
+    assert (outcome.best_step, outcome.best_score) == (None, None)
+    assert released == [(2, 2.0), (4, 4.0), (6, 6.0)]
+
+
 class Exploding(Toy):
     def g_loss(self, batch, scratch, progress):
         terms = super().g_loss(batch, scratch, progress)

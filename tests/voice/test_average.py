@@ -40,24 +40,26 @@ def test_the_mean_is_a_voice_that_names_its_parts(tmp_path: Path) -> None:
     network, statistics = mean.build()
     assert all(bool((value == 0.5).all()) for value in network.state_dict().values())
     assert torch.equal(statistics["source.mean"], first.build()[1]["source.mean"])
-    assert mean.sources == ("bdl",) and mean.licences == ("CC0", "CC BY 4.0")
+    assert mean.sources == ("bdl",) and mean.licences == ("CC BY 4.0", "CC0 (through the voice slt)")
     assert mean.training["mean_of"] == [
         {"sha256": first.sha256[:12], "share": 0.5, "command": "voicegan train a"},
         {"sha256": last.sha256[:12], "share": 0.5, "command": "voicegan train b"},
     ]
     # What was measured of the last voice is not true of the mean.
     assert "validation" not in mean.training and "On held-out" not in mean.card
-    assert mean.card.endswith("besides:\n\n- CC0\n")
+    assert mean.card.endswith("besides those above:\n\n- CC0 (through the voice slt)\n")
     assert "mean of 2 voices" in mean.card and "## Licences" in mean.card and "Long." in mean.card
 
 
 @pytest.mark.usefixtures("tiny_nets")
 def test_a_voice_counts_as_much_as_its_weight(tmp_path: Path) -> None:
-    packs = [make_voice(tmp_path / str(value), generator=constant(value)) for value in (0.0, 1.0)]
+    card = "# slt, from anyone\n\n`voicegan convert in.wav --to slt`, from arctic/slt.\n"
+    packs = [make_voice(tmp_path / str(value), generator=constant(value), card=card) for value in (0.0, 1.0)]
     mean = average(packs, tmp_path / "mean", "hers", [3, 1])
     assert all(bool((value == 0.25).all()) for value in mean.build()[0].state_dict().values())
     assert [part["share"] for part in mean.training["mean_of"]] == [0.75, 0.25]
-    assert mean.name == "hers" and mean.card.startswith("# hers\n")
+    said = "# hers, from anyone\n\n`voicegan convert in.wav --to hers`, from arctic/slt.\n"
+    assert mean.name == "hers" and mean.card.startswith(said)
     for weights in ([1], [1, 0], [1, -1], [1, float("nan")], [1, float("inf")]):
         with pytest.raises(VoiceganError, match="the weights are"):
             average(packs, tmp_path / "other", "hers", weights)
@@ -71,7 +73,7 @@ def test_voices_that_differ_in_more_than_weights_are_refused(tmp_path: Path) -> 
         "one voice has no mean": [],
         "differ in sources": [make_voice(tmp_path / "b", sources=["kathleen"])],
         "differ in network": [make_voice(tmp_path / "c", network={"width": 8})],
-        "differ in what was consented": [make_voice(tmp_path / "d", consent="for the stage")],
+        "differ in consent": [make_voice(tmp_path / "d", consent="for the stage")],
         "different recordings": [make_voice(tmp_path / "e", statistics=heard)],
     }
     for reason, other in others.items():

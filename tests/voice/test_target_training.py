@@ -253,13 +253,15 @@ def test_of_a_taught_voice_the_newest_state_counts_unless_told_otherwise(
     else:
         run = a_training(tmp_path, **changes)
     figures = iter([1.0, 2.0])  # it seems to get worse
-    validate = run.monitor.validate
+    validate = run.trainer.validate
     figure = "distance" if step == 4 else "score"
-    monkeypatch.setattr(run.monitor, "validate", lambda *given: validate(*given) | {figure: next(figures)})
+    monkeypatch.setattr(run.trainer, "validate", lambda *given: validate(*given) | {figure: next(figures)})
     run.run(quiet=True)
     pack = load_pack(tmp_path / "out" / "slt")
     assert pack.training["steps"] == step
     assert ("nothing chose it" in pack.card) == (step == 4)
+    what = "half of both mcd" if taught else "half of mcd plus five dB times the strangers' drift"
+    assert what in pack.card
     assert any("newest state becomes the voice" in line for line in run.describe()) == (step == 4)
 
 

@@ -24,13 +24,12 @@ def average(
     They have to come of one another, as a voice and those taught by it do. The mean is about as near to the target as
     the nearest of them, and keeps the words about as well as the one that keeps most. Name the last trained one last.
     """
-    from .. import storage
     from ..voice.average import average as mean_of
-    from ..voice.library import find_pack
+    from ..voice.library import find_pack, voice_folders
 
     packs = [find_pack(voice) for voice in voices]
     name = name or packs[-1].name
-    place = storage.home() / "voices" if out is None else out
+    place = out or voice_folders()[0]
     folder = place / name
     if folder.exists() and not force:
         raise VoiceganError(

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -50,9 +50,9 @@ class Ranks:
         """The mean of a tensor over all ranks; it is overwritten."""
         return self._added(value).div_(self.count) if self.count > 1 else value
 
-    def average(self, gradients: Sequence[Tensor]) -> None:
+    def average(self, gradients: Iterable[Tensor]) -> None:
         """Bring tensors to their means, in place, with one reduction of one flat tensor."""
-        if self.count == 1 or not gradients:
+        if self.count == 1 or not (gradients := list(gradients)):
             return
         flat = self.mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):

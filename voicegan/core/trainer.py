@@ -51,7 +51,8 @@ class Source(Protocol):
 
 
 Validate = Callable[[System, Progress], Mapping[str, float]]
-"""Measure a system; ``score`` among the values, lower being better, chooses the best checkpoint."""
+"""Measure a system; ``score`` among the values, lower being better, chooses the best checkpoint. Without it the newest
+counts."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Trainer:
     validate : callable, optional
         ``validate(system, progress)`` every ``check_every`` steps, in eval mode, on rank 0.
     on_best : callable, optional
-        ``on_best(system, progress, values)`` whenever a validation had the lowest score so far.
+        ``on_best(system, progress, values)`` whenever a validation had the lowest score so far, or no score.
     facts : mapping, optional
         Plain values stored in every checkpoint (the resolved configuration, names, statistics).
     fabric : Fabric, optional
@@ -277,9 +278,7 @@ class Trainer:
     def _update(self, phase: Phase, batch: Batch, scratch: Scratch, progress: Progress, repeat: int) -> None:
         optimizer, spec = self.optimizers[phase.optimizer], self.specs[phase.optimizer]
         # Dropout and the like use torch's own generator: seeded here, it needs no saving.
-        torch.manual_seed(
-            derive(self.config.seed, progress.step, phase.name, repeat, self.fabric.global_rank)
-        )
+        torch.manual_seed(derive(self.config.seed, progress.step, phase.name, repeat, self.ranks.own))
         for name, networks in self._networks.items():
             for network in networks:
                 network.requires_grad_(name == phase.optimizer)
@@ -293,7 +292,7 @@ class Trainer:
             raise ValueError(f"phase {phase.name!r}: no term depends on what {phase.optimizer!r} trains")
         torch.stack(trained).sum().backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-        self.ranks.average([p.grad for p in parameters if p.grad is not None])
+        self.ranks.average(p.grad for p in parameters if p.grad is not None)
         if spec.clip_norm is not None and parameters:
             nn.utils.clip_grad_norm_(parameters, spec.clip_norm)
         optimizer.step()
@@ -321,8 +320,8 @@ class Trainer:
         self._stop_if_diverged(broken and f"the weight {broken} is not finite")
 
     def _stop_if_diverged(self, what: str | None) -> None:
-        broken = self.ranks.anywhere(what is not None)  # all stop together, or the others would wait for ever
-        if not broken:
+        # All stop together, or the others would wait for ever.
+        if not self.ranks.anywhere(what is not None):
             return
         what = what or "a loss on another device is not finite"
         raise (VoiceganError if self.fabric.is_global_zero else Abandoned)(
@@ -355,10 +354,11 @@ class Trainer:
                 figures = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
                 line.say(f"step {self.step}: validation  {figures}")
             score = values.get("score")
-            if score is not None and score < self.best.get("score", float("inf")):
-                self.best = {"step": float(self.step), "score": float(score)}
-                if self.on_best:
-                    self.on_best(self.system, self.progress, values)
+            better = score is not None and score < self.best.get("score", float("inf"))
+            if better:
+                self.best = {"step": float(self.step), "score": float(values["score"])}
+            if self.on_best and (better or score is None):
+                self.on_best(self.system, self.progress, values)
         self.save()
 
     # ------------------------------------------------------------------ state

@@ -145,7 +145,7 @@ class Training(runs.Run):
             material.source,
             settings.trainer,
             places.run,
-            validate=self._check,
+            validate=self.monitor.validate,
             on_best=self._release,
         )
 
@@ -200,12 +200,6 @@ class Training(runs.Run):
             f"system {self.settings.system}: {', '.join(sizes)} parameters",
             f"{trainer.steps} steps of {trainer.batch}, seed {trainer.seed}; {chosen}",
         ]
-
-    def _check(self, system: System, progress: Progress) -> dict[str, float]:
-        values = self.monitor.validate(system, progress)
-        if "score" not in values:
-            self._release(system, progress, values)
-        return values
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         settings, data = self.settings, self.material.data

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from ..errors import VoiceganError
-from .pack import ANY_SOURCE, Pack, check_name, save_pack
+from ..packs import inherited, licences_in
+from .pack import ANY_SOURCE, KIND, Pack, check_name, save_pack
 
 # What has to be the same, or a mean of weights means nothing.
-_SAME = ("net", "network", "sources", "mel", "normaliser", "vocoder", "level_db")
+_SAME = ("net", "network", "sources", "mel", "normaliser", "vocoder", "level_db", "consent")
 _HINT = "Give voices of one lineage: each set out from another of them, or all from the same."
 # Of one voice's checkpoint, not of the mean.
 _HELD_OUT = re.compile(r"^## On held-out.*?(?=^## )", re.MULTILINE | re.DOTALL)
@@ -50,16 +51,14 @@ def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[fl
         for what in _SAME:
             if getattr(other, what) != getattr(last, what):
                 raise VoiceganError(f"{other.folder} and {last.folder} differ in {what}", _HINT)
-        if other.consent and last.consent and other.consent != last.consent:
+    built = [pack.build() for pack in packs]
+    generator, statistics = built[-1]
+    for pack, (_, known) in zip(packs, built, strict=True):
+        if not _same(known, statistics):
             raise VoiceganError(
-                f"{other.folder} and {last.folder} differ in what was consented to", "Give one's own."
+                f"{pack.folder} and {last.folder} were trained on different recordings", _HINT
             )
-    generator, statistics = last.build()
-    states = []
-    for pack in packs:
-        network, known = pack.build()
-        _require_same_statistics(pack, known, last, statistics)
-        states.append(network.state_dict())
+    states = [network.state_dict() for network, _ in built]
     with torch.no_grad():
         mean = {
             key: sum(share * state[key] for share, state in zip(shares, states, strict=True))
@@ -67,7 +66,7 @@ def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[fl
         }
     generator.load_state_dict(mean)
     made_of = [_noted(pack, share) for pack, share in zip(packs, shares, strict=True)]
-    licences = list(dict.fromkeys(licence for pack in packs for licence in pack.licences))
+    licences = inherited(last.licences, licences_in(KIND, packs[:-1]))
     return save_pack(
         folder,
         name=name,
@@ -84,7 +83,7 @@ def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[fl
         level_db=last.level_db,
         training={**{k: v for k, v in last.training.items() if k != "validation"}, "mean_of": made_of},
         licences=licences,
-        consent=last.consent or next((pack.consent for pack in packs if pack.consent), ""),
+        consent=last.consent,
     )
 
 
@@ -100,12 +99,8 @@ def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def _require_same_statistics(
-    pack: Pack, known: Mapping[str, Tensor], last: Pack, statistics: Mapping[str, Tensor]
-) -> None:
-    same = known.keys() == statistics.keys()
-    if not same or any(not torch.equal(known[key], value) for key, value in statistics.items()):
-        raise VoiceganError(f"{pack.folder} and {last.folder} were trained on different recordings", _HINT)
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], value) for key, value in other.items())
 
 
 def _noted(pack: Pack, share: float) -> dict[str, Any]:
@@ -116,16 +111,11 @@ def _noted(pack: Pack, share: float) -> dict[str, Any]:
 def _card(last: Pack, name: str, made_of: Sequence[Mapping[str, Any]], licences: Sequence[str]) -> str:
     """The last voice's card, without what was measured of that one, and with what the mean is of."""
     card = _HELD_OUT.sub("", last.card).rstrip()
-    if name != last.name:
-        card = re.sub(r"\A# .*", f"# {name}", card)
+    if card.startswith(heading := f"# {last.name}"):
+        card = f"# {name}{card.removeprefix(heading)}".replace(f"--to {last.name}`", f"--to {name}`")
     lines = [f"- {voice['sha256']}, {voice['share']:.0%}: `{voice['command']}`" for voice in made_of]
     if others := [licence for licence in licences if licence not in last.licences]:
-        lines += [
-            "",
-            "Licences of the others' recordings, besides:",
-            "",
-            *(f"- {licence}" for licence in others),
-        ]
+        lines += ["", "Licences besides those above:", "", *(f"- {licence}" for licence in others)]
     return (
         f"{card}\n\n## Mean\nIts weights are the mean of {len(made_of)} voices' (`voicegan average`), of which the last"
         " is described above:\n\n" + "\n".join(lines) + "\n"

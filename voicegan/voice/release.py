@@ -173,13 +173,15 @@ def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainin
             f"{teacher['passes']}.\n"
         )
     judged = (
-        "`score`, half of both mcd, chose the checkpoint; strangers' is to what the teacher makes of them."
+        "half of both mcd, strangers' to what the teacher makes of them"
         if teacher
-        else "`score`, half of mcd plus five dB times the strangers' drift, chose the\ncheckpoint."
+        else "half of mcd plus five dB times the strangers' drift"
     )
-    if "score" not in training["validation"]:
-        judged = "strangers' mcd is to\nwhat the teacher makes of them. " if teacher else ""
-        judged += "`distance` is half of both. This is the newest state: nothing chose it."
+    judged = (
+        f"`score`, {judged},\nchose the checkpoint."
+        if "score" in training["validation"]
+        else f"`distance` is\n{judged}. This is the newest state: nothing chose it."
+    )
     return f"""# {name}, from anyone
 
 Converts anyone's speech into {name}'s voice: `voicegan convert in.wav --to {name}`.

@@ -248,9 +248,9 @@ class TargetTraining(VoiceTraining):
             lines.append(f"{who} of the pool read the target's sentences: {count} aligned pairs help")
         elif pool.speakers:
             lines.append("nobody in the pool reads the target's sentences")
-        if 0 < (strangers := len(pool.speakers) - len(pool.pairs)) < _FEW:
+        if 0 < (others := len(pool.speakers) - len(pool.pairs)) < _FEW:
             lines.append(
-                f"warning: the pool is small ({strangers} besides readers of the target's sentences; each folder is one"
+                f"warning: the pool is small ({others} besides readers of the target's sentences; each folder is one"
                 " speaker): whoever is unlike them comes less near. voicegan data fetch librispeech makes a large one"
             )
         if self.set_out_from is not None:

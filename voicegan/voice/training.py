@@ -211,7 +211,7 @@ class VoiceTraining(runs.Run):
         self.names, self.places, self.command, self.say = names, places, command, say
         self.title = " and ".join(names)
         self.trainer = Trainer(
-            system, source, settings.trainer, places.run, validate=self._check, on_best=self._release
+            system, source, settings.trainer, places.run, validate=monitor.validate, on_best=self._release
         )
 
     @property
@@ -247,12 +247,6 @@ class VoiceTraining(runs.Run):
         """Say in a line what system is trained for how long."""
         trainer = self.settings.trainer
         return f"system {self.settings.system}, {trainer.steps} steps of {trainer.batch}, seed {trainer.seed}"
-
-    def _check(self, system: System, progress: Progress) -> dict[str, float]:
-        values = self.monitor.validate(system, progress)
-        if not self.monitor.chooses:
-            self._release(system, progress, values)
-        return values
 
     def _release(self, system: System, progress: Progress, values: Mapping[str, float]) -> None:
         raise NotImplementedError
