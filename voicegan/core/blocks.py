@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
+
+from .channels_last import glu, instance_norm
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -35,8 +36,7 @@ class InstanceNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        fused = torch.backends.cudnn.enabled
-        return torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, fused)
+        return instance_norm(x, self.weight, self.bias, self.eps)
 
 
 class PixelNorm(nn.Module):
@@ -105,7 +105,7 @@ class ConvGLU(nn.Module):
         self.norm = InstanceNorm(2 * outputs) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.glu(self.norm(self.shuffle(self.conv(x))), dim=1)
+        return glu(self.norm(self.shuffle(self.conv(x))))
 
 
 class ResidualGLU(nn.Module):
