@@ -157,11 +157,24 @@ def load_speaker(
         train, held = hold_out(train, config)
     if not train:
         raise VoiceganError(f"nothing in {folder} is left to train on", "Hold out fewer files.")
+    nothing = np.zeros(0, np.float32)
+    name = folder.resolve().name
+    speaker = Speaker(name, folder, recipe.spec, recipe, [], [], nothing, nothing, 0.0, 0.0, list(verdicts))
+    return with_material(speaker, train, held)
+
+
+def with_material(speaker: Speaker, train: list[Utterance], held: list[Utterance]) -> Speaker:
+    """A speaker with these utterances to train on and these kept aside, and with their statistics."""
     mean, std = _statistics(train)
     log_f0_mean, log_f0_std = _pitch_statistics(train)
-    name = folder.resolve().name
-    return Speaker(
-        name, folder, recipe.spec, recipe, train, held, mean, std, log_f0_mean, log_f0_std, list(verdicts)
+    return replace(
+        speaker,
+        utterances=train,
+        held_out=held,
+        mean=mean,
+        std=std,
+        log_f0_mean=log_f0_mean,
+        log_f0_std=log_f0_std,
     )
 
 

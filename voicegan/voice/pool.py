@@ -16,6 +16,7 @@ from ..errors import VoiceganError
 from .check import FolderReport
 from .corpus import CorpusConfig, Speaker, load_speaker
 from .parallel import LEAST_PAIRS, Parallel, align_speakers, shared_recordings
+from .recut import cut_like
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +106,11 @@ def load_pool(
         _refuse_shared(speaker, target)
     pairs = {}
     for index, speaker in enumerate(speakers):
-        if _matching(speaker, target) >= LEAST_PAIRS:
-            aligned = align_speakers(speaker, target)
+        alike = cut_like(speaker, target)
+        if _matching(alike, target) >= LEAST_PAIRS:
+            aligned = align_speakers(alike, target)
             if aligned.pairs:
-                pairs[index] = aligned
+                speakers[index], pairs[index] = alike, aligned
     return Pool(speakers, strangers, pairs)
 
 

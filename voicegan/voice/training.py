@@ -26,6 +26,7 @@ from .check import FolderReport
 from .corpus import CorpusConfig, Speaker, load_speaker
 from .monitor import Monitor, both_ways
 from .parallel import Parallel, ParallelVerdict, align_speakers, shared_recordings
+from .recut import cut_like
 from .systems import POOL_SYSTEMS, SYSTEMS
 from .systems.base import VoiceSystem
 
@@ -125,7 +126,10 @@ def gather(
     _warn_of_shared(sides[0], sides[1])
     if settings.parallel == "off":
         return Material(sides[0], sides[1], None, None)
-    found = align_speakers(sides[0], sides[1], progress=progress)
+    alike = cut_like(sides[1], sides[0])
+    found = align_speakers(sides[0], alike, progress=progress)
+    if found.pairs:
+        sides[1] = alike
     if settings.parallel == "on" and not found.pairs:
         raise VoiceganError(f"{a} and {b} are not parallel: {found.verdict.reason}", "Set parallel to auto.")
     return Material(sides[0], sides[1], found.verdict, found if found.pairs else None)
