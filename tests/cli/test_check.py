@@ -57,7 +57,7 @@ def test_two_folders(run, tmp_path):
     (bert / "stolen.wav").write_bytes((anna / "s000.wav").read_bytes())
     result = run(anna, bert)
     assert result.exit_code == 0, result.output
-    assert "The two folders are parallel: 8 file names match" in result.output
+    assert "The two folders are parallel: 8 names match" in result.output
     assert "warning: s000.wav and stolen.wav are the same recording" in result.output
 
 

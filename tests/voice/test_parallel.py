@@ -50,13 +50,13 @@ def test_the_same_sentences_are_parallel(speakers):
     verdict = parallel.is_parallel(speakers["anna"], speakers["bert"])
     assert verdict.parallel and verdict.matching == 16 and verdict.won >= 0.9
     assert verdict.matched_cost < 0.9 * verdict.shuffled_cost
-    assert "16 file names match and so does what is said" in verdict.reason
+    assert "16 names match and so does what is said" in verdict.reason
 
 
 def test_the_same_names_prove_nothing(speakers):
     verdict = parallel.is_parallel(speakers["anna"], speakers["carl"])
     assert not verdict.parallel and verdict.matching == 16
-    assert "16 file names match, but what is said does not" in verdict.reason
+    assert "16 names match, but what is said does not" in verdict.reason
 
 
 def test_other_names_are_not_parallel(speakers):
@@ -66,7 +66,7 @@ def test_other_names_are_not_parallel(speakers):
 
 def test_a_few_names_decide_nothing(speakers):
     few = replace(speakers["bert"], utterances=speakers["bert"].utterances[:3], held_out=[])
-    assert "only 3 file names match" in parallel.is_parallel(speakers["anna"], few).reason
+    assert "only 3 names match" in parallel.is_parallel(speakers["anna"], few).reason
 
 
 def test_sentences_out_of_order_are_not_parallel(speakers):

@@ -10,6 +10,7 @@ import pytest
 from made_speech import pause, utter, write
 
 from voicegan.voice import parallel, recut
+from voicegan.voice.check import check_folder
 from voicegan.voice.corpus import CorpusConfig, Speaker, load_speaker
 from voicegan.voice.pool import PoolConfig, load_pool
 from voicegan.voice.training import gather, resolve
@@ -76,7 +77,7 @@ def test_names_that_say_nothing_are_soon_given_up(
     speakers: dict[str, Speaker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[str] = []
-    monkeypatch.setattr(recut, "_cut", lambda pieces, like: tried.append(pieces[0].name) or [])
+    monkeypatch.setattr(recut, "cut", lambda pieces, like: tried.append(pieces[0].name) or [])
     recut.cut_like(speakers["carl"], speakers["anna"])
     assert len(tried) == 3
 
@@ -101,6 +102,16 @@ def test_speakers_without_long_recordings_stay_themselves(speakers: dict[str, Sp
     short = [u for u in speakers["bert"].utterances if u.name.endswith("#1")]
     bert = replace(speakers["bert"], utterances=short, held_out=[])
     assert recut.cut_like(bert, replace(speakers["anna"], utterances=short, held_out=[])) is bert
+
+
+def test_the_data_doctor_sees_it_too(
+    speakers: dict[str, Speaker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four recordings are too few to tell by; their pieces are not."""
+    monkeypatch.setenv("VOICEGAN_HOME", str(tmp_path))
+    reports = {name: check_folder(one.folder) for name, one in speakers.items()}
+    assert parallel.check_parallel(reports["anna"], reports["bert"], SHORT).parallel
+    assert not parallel.check_parallel(reports["anna"], reports["carl"], SHORT).parallel
 
 
 def test_both_kinds_of_training_are_helped(

@@ -19,7 +19,7 @@ from .. import storage
 from ..audio.folders import Progress, hashed
 from ..errors import VoiceganError
 from .check import FolderReport
-from .corpus import CorpusConfig, Speaker, Utterance
+from .corpus import CorpusConfig, Speaker, Utterance, pieces
 from .features import features_of
 
 FORMAT = 1  # of cached alignments; raise it when aligning changes
@@ -71,17 +71,28 @@ def is_parallel(a: Speaker, b: Speaker) -> ParallelVerdict:
 
 
 def check_parallel(a: FolderReport, b: FolderReport, config: CorpusConfig | None = None) -> ParallelVerdict:
-    """Decide from two folder reports, loading no more than the recordings that are to be aligned."""
-    recipe = (config or CorpusConfig()).recipe()
+    """Decide from two folder reports, loading no more than the recordings that are to be aligned.
+
+    Long ones are cut as training cuts them, so that few of them may be enough.
+    """
+    from .recut import cut
+
+    config = config or CorpusConfig()
+    recipe = config.recipe()
     by_name = [{f.path.stem.casefold(): f for f in report.usable} for report in (a, b)]
-    shared = _sample(set(by_name[0]) & set(by_name[1]))
+    everywhere = set(by_name[0]) & set(by_name[1])
     loaded: list[list[Utterance]] = [[], []]
-    for side, known in enumerate(by_name):
-        for name in shared:
+    for name in _sample(everywhere):
+        whole = []
+        for known in by_name:
             file = known[name]
             found = features_of(file.path, file.sha256 or hashed(file.path), recipe)
-            loaded[side].append(Utterance(name, file.path, found.mel, found.f0, file.seconds, file.sha256))
-    return decide(loaded[0], loaded[1], matching=len(set(by_name[0]) & set(by_name[1])))
+            whole.append(Utterance(name, file.path, found.mel, found.f0, file.seconds, file.sha256))
+        like, other = (pieces(one, config.longest_s, recipe.spec) for one in whole)
+        loaded[0] += like
+        loaded[1] += (cut(other, like) or other) if max(len(like), len(other)) > 1 else other
+    matching = len({u.name for u in loaded[0]} & {u.name for u in loaded[1]})
+    return decide(loaded[0], loaded[1], matching=max(matching, len(everywhere)))
 
 
 def shared_recordings(a: FolderReport, b: FolderReport) -> list[tuple[str, str]]:
@@ -110,7 +121,7 @@ def decide(a: Sequence[Utterance], b: Sequence[Utterance], matching: int | None 
     shared = set(of_a) & set(of_b)
     matching = len(shared) if matching is None else matching
     if matching < LEAST_PAIRS:
-        said = "no file names match" if not matching else f"only {matching} file names match"
+        said = "no file names match" if not matching else f"only {matching} names match"
         return ParallelVerdict(False, said, matching)
     names = sorted(_sample(shared), key=lambda name: of_b[name].frames)
     matched, shuffled = [], []
@@ -124,9 +135,9 @@ def decide(a: Sequence[Utterance], b: Sequence[Utterance], matching: int | None 
     parallel = mine <= RATIO * theirs and won >= WON
     costs = f"matched pairs align at {mine:.2f}, shuffled ones at {theirs:.2f}"
     reason = (
-        f"{matching} file names match and so does what is said ({costs})"
+        f"{matching} names match and so does what is said ({costs})"
         if parallel
-        else (f"{matching} file names match, but what is said does not ({costs})")
+        else (f"{matching} names match, but what is said does not ({costs})")
     )
     return ParallelVerdict(parallel, reason, matching, mine, theirs, won)
 

@@ -35,12 +35,12 @@ def cut_like(speaker: Speaker, other: Speaker) -> Speaker:
             tried >= _TRIED and not made
         ):  # names that say nothing, such as 001: nobody should wait for more of them
             break
-        if pieces := _cut(mine[name], theirs[name]):
+        if pieces := cut(mine[name], theirs[name]):
             made[name] = pieces
     if not made:
         return speaker
-    cut = {id(piece) for name in made for piece in mine[name]}
-    train, held = ([u for u in side if id(u) not in cut] for side in (speaker.utterances, speaker.held_out))
+    gone = {id(piece) for name in made for piece in mine[name]}
+    train, held = ([u for u in side if id(u) not in gone] for side in (speaker.utterances, speaker.held_out))
     aside = {u.name.casefold() for u in other.held_out}
     for pieces in made.values():
         for piece in pieces:
@@ -63,8 +63,11 @@ def _recordings(speaker: Speaker) -> dict[str, list[Utterance]]:
     return named
 
 
-def _cut(pieces: Sequence[Utterance], like: Sequence[Utterance]) -> list[Utterance]:
-    """A recording, given in pieces, cut where those of another say the same words; none where that cannot be."""
+def cut(pieces: Sequence[Utterance], like: Sequence[Utterance]) -> list[Utterance]:
+    """A recording, given in pieces, cut where those of another say the same words.
+
+    Nothing where it plainly says something else, or is too long.
+    """
     from ..audio import align
 
     if max(sum(piece.seconds for piece in side) for side in (pieces, like)) > _MOST_S:
