@@ -119,6 +119,12 @@ def test_least_squares_have_the_labels_of_the_config() -> None:
     assert system.generator_loss(batch, scratch, START)["adversarial"].item() == pytest.approx(0.25)
 
 
+def test_rates_stay_unless_they_are_asked_to_fall() -> None:
+    for changes, rates in (({}, [1.0, 1.0, 1.0]), ({"decay_from": 0.25}, [1.0, 1.0, 0.5])):
+        for spec in made("wgan-gp", d_norm="none", **changes).optimizers().values():
+            assert [spec.schedule(Progress(step, 80)) for step in (0, 20, 50)] == rates
+
+
 @pytest.mark.parametrize("name", ["wgan", "wgan-gp"])
 def test_critic_sees_five_batches_a_step(name: str, tmp_path: Path) -> None:
     system = made(name, d_norm="none", penalty=0.0) if name == "wgan-gp" else made(name, d_norm="none")

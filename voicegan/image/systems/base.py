@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...config import Config
 from ...core.random import Draws
+from ...core.schedules import linear_decay
 from ...core.system import OptimizerSpec, Phase, Progress, Scratch, System
 from ...errors import VoiceganError
 from ..nets import DISCRIMINATORS, GENERATORS
@@ -189,6 +190,7 @@ class GameConfig(Config):
     lr_d: float = pydantic.Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
     d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminators in each step
+    decay_from: float = pydantic.Field(1.0, ge=0, le=1)  # share of the run with full learning rates
     half_life: float | None = pydantic.Field(None, gt=0)  # of averaged networks, in samples; None keeps none
 
 
@@ -236,10 +238,10 @@ class GameSystem(ImageSystem):
         raise NotImplementedError
 
     def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        c, kind = self.config, self.kind_of_optimizer
+        c, kind, falling = self.config, self.kind_of_optimizer, linear_decay(self.config.decay_from)
         return {
-            "g": OptimizerSpec(self.generators, c.lr_g, c.betas, kind),
-            "d": OptimizerSpec(self.discriminators, c.lr_d, c.betas, kind),
+            "g": OptimizerSpec(self.generators, c.lr_g, c.betas, kind, schedule=falling),
+            "d": OptimizerSpec(self.discriminators, c.lr_d, c.betas, kind, schedule=falling),
         }
 
     @property

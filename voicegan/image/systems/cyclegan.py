@@ -7,8 +7,7 @@ through together with the first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pydantic
@@ -16,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.objectives import LEAST_SQUARES, at_least_float32
-from ...core.schedules import linear_decay
-from ...core.system import Batch, OptimizerSpec, Progress, Scratch
+from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import HistoryPool, judge
 from ..nets.patch import PatchDiscriminator
 from ..nets.resnet import ResNetGenerator
@@ -37,7 +35,7 @@ class CycleGANConfig(GameConfig):
         0.0, ge=0
     )  # 0.5 λ for paintings, which else change their tint (section 5.2)
     pool: int = pydantic.Field(50, ge=0)  # earlier fakes that the discriminators are shown, of each domain
-    decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # share of the run with full learning rates
+    decay_from: float = pydantic.Field(0.5, ge=0, le=1)  # the second half of its epochs (appendix 7.1)
 
 
 class CycleGAN(TranslatingSystem):
@@ -66,11 +64,6 @@ class CycleGAN(TranslatingSystem):
     def discriminator(self) -> nn.Module:
         c, (channels, *size) = self.config, self.image_shape
         return PatchDiscriminator(channels, size, c.d_width, c.d_strides, "instance")
-
-    def optimizers(self) -> Mapping[str, OptimizerSpec]:
-        """Adam; the rates fall to 0 over the second half."""
-        schedule = linear_decay(self.config.decay_from)
-        return {name: replace(spec, schedule=schedule) for name, spec in super().optimizers().items()}
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``E[(D_B(G_AB(a)) - 1)²] + E[(D_A(G_BA(b)) - 1)²] + λ L_cyc``, and ``L_identity`` where asked for."""
