@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from voicegan.core.random import Draws
 from voicegan.errors import VoiceganError
+from voicegan.image.augment import warped
 from voicegan.image.data import (
     ImageSource,
     Pictures,
@@ -313,6 +314,28 @@ def test_jitter_cuts_a_larger_picture_anywhere():
     found = [next(at for at, part in places.items() if torch.equal(part, picture)) for picture in cut]
     assert len(set(found)) == 25
     assert torch.equal(jittered(images, draws(400), "jitter", 0.0), images)
+
+
+def test_warping_keeps_range_and_rows(digits):
+    images = to_float(digits.images[:400])
+    copies = warped(images, draws(400), "warp", 0.25)
+    assert copies.shape == images.shape
+    assert copies.min() >= images.min() - 1e-6 and copies.max() <= images.max() + 1e-6
+    assert torch.equal(warped(images, draws(400), "warp", 0.0), images)
+    half = warped(images[200:], draws(200, first=200), "warp", 0.25)
+    torch.testing.assert_close(half, copies[200:])  # a sample's map is its own
+    assert not torch.equal(copies, images)
+
+
+def test_warping_moves_a_dot_as_far_as_it_says():
+    """The middle of 9 x 9 pixels moves either way by a quarter of half a side, 1.1 pixels, or more in small copies."""
+    dot = torch.zeros(500, 1, 9, 9)
+    dot[:, :, 4, 4] = 1.0
+    copies = warped(dot, draws(500), "warp", 0.25)
+    along = torch.arange(9.0) - 4
+    middle = (copies.sum(2) * along).sum(-1) / copies.sum((2, 3))
+    assert 0.8 < middle.max() < 2.2 and -2.2 < middle.min() < -0.8
+    assert abs(middle.mean()) < 0.1
 
 
 def test_pictures_without_labels_give_batches_without(digits):

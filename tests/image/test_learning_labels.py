@@ -65,13 +65,13 @@ def test_categories_are_found_without_labels(tmp_path: Path) -> None:
 def test_codes_are_found_without_labels(tmp_path: Path) -> None:
     """InfoGAN's categorical code, read off held-out digits that nobody named; and its continuous ones, off samples.
 
-    It falls short of what the paper shows on larger digits (95 %) and of the 85 % that are wanted here: 78 to 83 % from
-    three starts (recipes/image/README.md), where k-means of pixels reaches 78 %. What is held is less than the worst of
-    these and far above chance (20 %): that codes are about digits; and that samples are as near to digits as those of
-    the plain systems: no code stands for one picture.
+    The paper shows 95 % on larger digits, of a chosen run. Here 82 to 90 % came of six starts, three of them this
+    test's and three the command's (recipes/image/README.md); k-means of pixels reaches 78 %. That is what it has to
+    surpass. Besides, samples are as near to digits as those of the plain systems: no code stands for one picture.
     """
     system, figures = taught("infogan", tmp_path)
-    assert figures["cluster_accuracy"].value > 0.6
+    found = figures["cluster_accuracy"]
+    assert found.naive is not None and found.value > found.naive
     assert figures["frechet"].left < 0.1
     assert min(codes_read(system)) > 0.8
     for code in range(system.config.continuous):

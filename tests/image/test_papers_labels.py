@@ -11,9 +11,11 @@ from torch import nn
 from voicegan.core.random import Draws
 from voicegan.core.system import Logits, Progress
 from voicegan.errors import VoiceganError
+from voicegan.image.augment import warped
 from voicegan.image.systems import SYSTEMS
 from voicegan.image.systems.acgan import class_loss
 from voicegan.image.systems.catgan import conditional_entropy, marginal_entropy
+from voicegan.image.systems.infogan import shared_information
 from voicegan.image.systems.sgan import as_score
 
 START = Progress(0, 10)
@@ -125,6 +127,44 @@ def test_q_shares_the_body_of_d_and_needs_no_labels() -> None:
     system.discriminator_loss(batch, scratch, START)["category"].backward()
     assert system.d.judgement.heads["category"].weight.grad.any()
     assert system.d.layers[0][0].weight.grad.any()  # the body learns to read codes too
+
+
+def test_shared_information_is_its_closed_form() -> None:
+    """log K where both say the same, surely and evenly; nothing where all is one; in between the sum over all pairs."""
+    sure = 60.0 * F.one_hot(torch.arange(20) % 5, 5).double()
+    assert shared_information(sure, sure).item() == pytest.approx(math.log(5), rel=1e-9)
+    one = sure[:1].expand(20, -1)
+    assert shared_information(one, one).item() == pytest.approx(0.0, abs=1e-9)
+    # One copy is always told the first category: it is found 12 times of 20, each other twice.
+    by_hand = 0.2 * math.log(0.2 / 0.6**2) + 8 * 0.1 * math.log(0.1 / (0.6 * 0.1))
+    assert shared_information(sure, one).item() == pytest.approx(by_hand, rel=1e-9)
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(7, 3, dtype=torch.float64, generator=generator) for _ in range(2))
+    p, q = first.softmax(1), second.softmax(1)
+    joint = sum(torch.outer(x, y) + torch.outer(y, x) for x, y in zip(p, q, strict=True)) / 14
+    summed = sum(
+        joint[i, j] * math.log(joint[i, j] / (joint[i].sum() * joint[j].sum()))
+        for i in range(3)
+        for j in range(3)
+    )
+    assert shared_information(first, second).item() == pytest.approx(float(summed), rel=1e-9)
+
+
+def test_consistency_is_of_real_pictures_alone_and_none_is_the_paper() -> None:
+    batch, scratch = a_batch()
+    del batch["label"]
+    assert "consistency" not in made("infogan", categories=5).discriminator_loss(batch, scratch, START)
+    system = made("infogan", categories=5, consistency=0.5, warp=0.25)
+    batch, scratch = a_batch()
+    del batch["label"]
+    terms = system.discriminator_loss(batch, scratch, START)
+    copies = warped(batch["image"], scratch.draws, "warp", 0.25)
+    told = [system.d(x).heads["category"] for x in (batch["image"], copies)]
+    assert terms["consistency"].item() == pytest.approx(-0.5 * shared_information(*told).item(), rel=1e-5)
+    system.zero_grad()
+    terms["consistency"].backward()
+    assert system.d.judgement.heads["category"].weight.grad.any()
+    assert "consistency" not in system.generator_loss(*a_batch(), START)
 
 
 # SGAN ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ...core.objectives import NON_SATURATING, at_least_float32
 from ...core.random import Draws
 from ...core.system import Batch, Logits, Progress, Scratch
 from ...core.tricks import judge
+from ..augment import warped
 from .base import AdversarialConfig, AdversarialSystem
 
 
@@ -24,6 +25,8 @@ class InfoGANConfig(AdversarialConfig):
     continuous: int = pydantic.Field(2, ge=0)  # codes uniform in [-1, 1)
     information: float = pydantic.Field(1.0, ge=0)  # λ of the categorical code
     information_continuous: float = pydantic.Field(0.1, ge=0)  # λ of the others
+    consistency: float = pydantic.Field(0.0, ge=0)  # of real pictures' categories; 0: Chen et al.
+    warp: float = pydantic.Field(0.15, ge=0)  # how far copies of real pictures are off, see `augment.warped`
     lr_g: float = 1e-3
     lr_d: float = 2e-4
 
@@ -32,7 +35,10 @@ class InfoGAN(AdversarialSystem):
     """The game of GAN, less ``λ L_I(G, Q)``: a lower bound of the information between codes and samples (eq. 5 and 6).
 
     No label is ever seen. Q shares all of D but its outputs, and is trained with D and with G, on samples whose codes
-    are known: the fakes. See :class:`InfoGANConfig`.
+    are known: the fakes. Which pictures share a category is then G's choice, and may be slants or strokes as well as
+    digits. With ``consistency``, Q is asked about real pictures too: a copy that is moved and turned a little is to be
+    of the same category, as Elastic-InfoGAN asks (Ojha et al. 2020, arXiv:1910.01112), here by the information that the
+    two share (Ji et al. 2019, arXiv:1807.06653). See :class:`InfoGANConfig`.
     """
 
     Config = InfoGANConfig
@@ -82,9 +88,15 @@ class InfoGAN(AdversarialSystem):
         return {"adversarial": NON_SATURATING.g(fake), **self.surprise(fake, scratch.draws)}
 
     def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
-        """``-E[log D(x)] - E[log(1 - D(G(z, c)))] - λ L_I``."""
+        """``-E[log D(x)] - E[log(1 - D(G(z, c)))] - λ L_I``, less ``I(Q(x), Q(Tx))`` where asked for."""
+        c = self.config
         real, fake = judge(self.d, batch["image"], self.fake(scratch).detach())
-        return {"adversarial": NON_SATURATING.d(real, fake), **self.surprise(fake, scratch.draws)}
+        terms = {"adversarial": NON_SATURATING.d(real, fake), **self.surprise(fake, scratch.draws)}
+        if c.consistency:
+            copy = self.d(warped(batch["image"], scratch.draws, "warp", c.warp))
+            same = shared_information(real.heads["category"], copy.heads["category"])
+            terms["consistency"] = -c.consistency * same
+        return terms
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
@@ -92,3 +104,16 @@ class InfoGAN(AdversarialSystem):
         with self.outside_training("d") as (d,):
             logits: Tensor = d(images).heads["category"]
         return logits.float()
+
+
+def shared_information(first: Tensor, second: Tensor) -> Tensor:
+    """``I(c; c')`` in nats of categories told of pictures and of their copies, logits (B, K) each.
+
+    ``P = 1/2B Σ (p p'ᵀ + p' pᵀ)``, ``I = Σ P log(P / (P_c P_c'))`` (Ji et al. 2019, arXiv:1807.06653, eq. 2 and 3): at
+    most log K, where all categories are used alike, surely, and the same for both; 0 where all is of one.
+    """
+    p, q = (at_least_float32(logits).softmax(dim=1) for logits in (first, second))
+    joint = p.T @ q / len(p)
+    joint = (0.5 * (joint + joint.T)).clamp_min(torch.finfo(joint.dtype).eps)
+    apart = joint.sum(0, keepdim=True) * joint.sum(1, keepdim=True)
+    return (joint * (joint / apart).log()).sum()
