@@ -6,7 +6,7 @@
 Each run is what `voicegan image train --config recipes/image/digits/NAME.toml --seed S` and `voicegan image eval` do.
 Its figures and grid go to runs/image-table/NAME-S; a run that is there is not repeated, so that the tool can be stopped
 and started again, unless its recipe says something else by now. --minutes begins no run after so long. --write only
-writes the table of the runs that are there.
+writes the table of the runs that are there. Recipes of which no run is there keep the rows that the table has of them.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ BEGIN, END = "<!-- table: tools/image_table.py -->", "<!-- end of the table -->"
 ROWS, COLUMNS = 5, 10  # of a grid
 CELL = 32  # pixels that a small picture is enlarged to
 SAMPLES = ("frechet", "precision", "recall", "classes")  # the figures of the first table
+TITLES = ("### Samples", "### What else they are able to do")
 
 
 # Runs ---------------------------------------------------------------------------------------------------------
@@ -137,13 +138,41 @@ def found(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {name: sorted(runs, key=lambda r: r["train_seed"]) for name, runs in sorted(results.items())}
 
 
-def render(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Two tables in Markdown, of samples and of all that is not samples, and the grids of the first seeds."""
+def outdated(folder: Path) -> set[str]:
+    """The recipes that say something else by now than when a run that is there was made."""
+    done = [path for path in folder.glob("*/") if (path / RESULT).is_file() and result_of(path) is None]
+    return {json.loads((path / RESULT).read_text(encoding="utf-8"))["recipe"] for path in done}
+
+
+def rows_of(table: str) -> list[dict[str, list[str]]]:
+    """The rows of both tables in Markdown, by recipe."""
+    rows: list[dict[str, list[str]]] = [{} for _ in TITLES]
+    at = 0
+    for line in table.splitlines():
+        at = TITLES.index(line) if line in TITLES else at
+        if line.startswith("| ["):
+            rows[at].setdefault(line[3:].partition("]")[0], []).append(line)
+    return rows
+
+
+def render(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], kept: Sequence[Mapping[str, Sequence[str]]]
+) -> str:
+    """Two tables in Markdown, of samples and of all that is not samples, and the grids of the first seeds.
+
+    `kept` are rows of either for recipes without a result.
+    """
+    measured = [name for name in systems() if name in results or any(name in rows for rows in kept)]
     samples = ["| System | Fréchet | real | untrained | precision | recall | classes | seeds | steps | CPU s |",
                "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     others = ["| System | Figure | value | real | naive | which are | seeds | steps | CPU s |",
               "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
-    for name, runs in results.items():
+    for name in measured:
+        if name not in results:
+            samples += kept[0].get(name, [])
+            others += kept[1].get(name, [])
+            continue
+        runs = results[name]
         figures = [{figure["name"]: figure for figure in result["figures"]} for result in runs]
         seeds = ", ".join(str(result["train_seed"]) for result in runs)
         rest = f"{seeds} | {runs[0]['steps']} | {spread([result['cpu_s'] for result in runs])} |"
@@ -159,13 +188,13 @@ def render(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             shown = [_column(figures, key, part) for part in ("value", "real", "naive")]
             label = key.replace("_", " ")
             others.append(f"| {link} | {label} | {' | '.join(shown)} | {figures[0][key]['note']} | {rest}")
-    grids = [f'<img src="digits/{name}.png" alt="{name}" width="330"><br>{name}' for name in results
+    grids = [f'<img src="digits/{name}.png" alt="{name}" width="330"><br>{name}' for name in measured
              if (RECIPES / "digits" / f"{name}.png").is_file()]  # fmt: skip
     cells = [grids[at : at + 2] for at in range(0, len(grids), 2)]
     pictures = ["| | |", "|---|---|", *(f"| {' | '.join([*row, ''][:2])} |" for row in cells)]
-    missing = [f"[{name}](digits/{name}.toml)" for name in systems() if name not in results]
+    missing = [f"[{name}](digits/{name}.toml)" for name in systems() if name not in measured]
     note = ["", f"Not measured yet: {', '.join(missing)}."] if missing else []
-    parts = ["### Samples", "", *samples, "", "### What else they are able to do", "", *others, *note,
+    parts = [TITLES[0], "", *samples, "", TITLES[1], "", *others, *note,
              "", "### Grids, seed 0", "", *pictures]  # fmt: skip
     return "\n".join(parts)
 
@@ -184,14 +213,16 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean:.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
 
-def write(page: Path, table: str) -> None:
+def write(page: Path, runs: Path) -> None:
     """Put the table between the page's markers."""
     text = page.read_text(encoding="utf-8")
     before, marker, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    table, end, after = rest.partition(END)
     if not (marker and end):
         raise SystemExit(f"{page} has no place for the table: {BEGIN} ... {END}")
-    storage.write_atomic(page, f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+    gone = outdated(runs)
+    kept = [{name: rows for name, rows in part.items() if name not in gone} for part in rows_of(table)]
+    storage.write_atomic(page, f"{before}{BEGIN}\n\n{render(found(runs), kept)}\n\n{END}{after}")
 
 
 # Command ------------------------------------------------------------------------------------------------------
@@ -229,7 +260,7 @@ def main() -> None:
             first = given.runs / f"{name}-{results[name][0]['train_seed']}" / "grid.png"
             if first.is_file():
                 shutil.copyfile(first, RECIPES / "digits" / f"{name}.png")
-        write(RECIPES / "README.md", render(results))
+        write(RECIPES / "README.md", given.runs)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,25 @@ def test_runs_of_a_recipe_that_has_changed_are_repeated(
     assert table.result_of(runs / "two-0")["steps"] == 1
 
 
+def test_what_was_measured_elsewhere_stays_on_the_page(
+    table: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever trains one system anew has none of the others' runs."""
+    page = tmp_path / "README.md"
+    call(table, monkeypatch, "--runs", tmp_path / "there", "--seeds", "0")
+    first = page.read_text()
+    call(table, monkeypatch, "--runs", tmp_path / "nothing", "--write")
+    assert page.read_text() == first
+    call(table, monkeypatch, "--runs", tmp_path / "here", "--seeds", "1", "--systems", "two")
+
+    def rows(text: str, name: str) -> list[str]:
+        return [line for line in text.splitlines() if line.startswith(f"| [{name}]")]
+
+    second = page.read_text()
+    assert rows(second, "one") == rows(first, "one") != []
+    assert len(rows(second, "two")) == len(rows(first, "two")) and rows(second, "two") != rows(first, "two")
+
+
 def test_a_run_that_a_signal_ends_is_not_done(
     table: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
