@@ -213,16 +213,15 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean:.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
 
-def write(page: Path, runs: Path) -> None:
-    """Put the table between the page's markers."""
+def write(page: Path, results: Mapping[str, Sequence[Mapping[str, Any]]], gone: set[str]) -> None:
+    """Put the table between the page's markers; of recipes without a result, but for some, it keeps its rows."""
     text = page.read_text(encoding="utf-8")
     before, marker, rest = text.partition(BEGIN)
     table, end, after = rest.partition(END)
     if not (marker and end):
         raise SystemExit(f"{page} has no place for the table: {BEGIN} ... {END}")
-    gone = outdated(runs)
     kept = [{name: rows for name, rows in part.items() if name not in gone} for part in rows_of(table)]
-    storage.write_atomic(page, f"{before}{BEGIN}\n\n{render(found(runs), kept)}\n\n{END}{after}")
+    storage.write_atomic(page, f"{before}{BEGIN}\n\n{render(results, kept)}\n\n{END}{after}")
 
 
 # Command ------------------------------------------------------------------------------------------------------
@@ -260,7 +259,7 @@ def main() -> None:
             first = given.runs / f"{name}-{results[name][0]['train_seed']}" / "grid.png"
             if first.is_file():
                 shutil.copyfile(first, RECIPES / "digits" / f"{name}.png")
-        write(RECIPES / "README.md", given.runs)
+        write(RECIPES / "README.md", results, outdated(given.runs))
 
 
 if __name__ == "__main__":

@@ -91,6 +91,16 @@ def test_a_recording_that_only_one_had_to_cut(speakers: dict[str, Speaker]) -> N
     assert set(_by_name(joined)) == {"p0", "p1", "p2", "p3"}
 
 
+def test_what_was_kept_aside_as_a_whole_never_trains(speakers: dict[str, Speaker]) -> None:
+    """Whoever lists a recording to be held out means all of it, whatever the other speaker trains on."""
+    anna = speakers["anna"]
+    bert = load_speaker(speakers["bert"].folder, SHORT, held_out_files=["p3"])
+    alike = recut.cut_like(bert, replace(anna, utterances=[*anna.utterances, *anna.held_out], held_out=[]))
+    assert {u.name.partition("#")[0] for u in alike.held_out} == {"p3"}
+    assert {u.name.partition("#")[0] for u in alike.utterances} == {"p0", "p1", "p2"}
+    assert len(alike.held_out) == sum(name.startswith("p3#") for name in _by_name(anna))
+
+
 def test_very_long_recordings_are_left_alone(
     speakers: dict[str, Speaker], monkeypatch: pytest.MonkeyPatch
 ) -> None:

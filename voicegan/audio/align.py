@@ -109,6 +109,14 @@ def cepstra(log_mel: np.ndarray, order: int = 24) -> np.ndarray:
     return (basis @ log_mel.astype(np.float64)).astype(np.float32)
 
 
+def align_mels(a: np.ndarray, b: np.ndarray, *, band: float | None = None) -> Alignment:
+    """`align` by the cepstra of two natural log-mels (M, Fa) and (M, Fb).
+
+    Each one's mean is taken off: it holds the speaker and the microphone, not the words.
+    """
+    return align(*(c - c.mean(axis=1, keepdims=True) for c in (cepstra(a), cepstra(b))), band=band)
+
+
 def warp_index(alignment: Alignment, frames_a: int) -> np.ndarray:
     """For each of a's frames the frame of b it is matched with: int (Fa,), never falling.
 

@@ -191,9 +191,7 @@ def _aligned(
 def _align(x: Utterance, y: Utterance) -> _Aligned:
     from ..audio import align
 
-    cepstra = [align.cepstra(utterance.mel) for utterance in (x, y)]
-    # Each utterance's mean is taken off: it holds the speaker and the microphone, not the words.
-    there = align.align(*(values - values.mean(axis=1, keepdims=True) for values in cepstra))
+    there = align.align_mels(x.mel, y.mel)
     back = align.Alignment(there.path_b, there.path_a, there.cost)
     index_ab = align.warp_index(there, x.frames).astype(np.int32)
     index_ba = align.warp_index(back, y.frames).astype(np.int32)

@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
+from ..audio.folders import Progress
 from .corpus import Speaker, Utterance, with_material
 from .parallel import RATIO
 
@@ -21,20 +22,21 @@ _TRIED = 3  # recordings, of which one has to say the same for others to be trie
 _EVERY = 4  # frames: of so many one is enough to tell the same text from another
 
 
-def cut_like(speaker: Speaker, other: Speaker) -> Speaker:
+def cut_like(speaker: Speaker, other: Speaker, *, progress: Progress | None = None) -> Speaker:
     """`speaker`, of whose recordings those that `other` has too are cut where `other`'s are.
 
-    Pieces are kept aside where `other`'s are. What of one name plainly says something else stays as it is, and
-    `parallel.decide` judges the pieces. Where nothing is cut otherwise, it is `speaker` itself.
+    Pieces are kept aside where `other`'s are, and all of a recording that was kept aside as a whole. What of one name
+    plainly says something else stays as it is, and `parallel.decide` judges the pieces. Where nothing is cut
+    otherwise, it is `speaker` itself.
     """
     mine, theirs = _recordings(speaker), _recordings(other)
     long = [name for name in mine if max(len(mine[name]), len(theirs.get(name, ()))) > 1 and name in theirs]
     made: dict[str, list[Utterance]] = {}
     for tried, name in enumerate(long):
-        if (
-            tried >= _TRIED and not made
-        ):  # names that say nothing, such as 001: nobody should wait for more of them
+        if tried == _TRIED and not made:  # such as 001: nobody should wait for more of them
             break
+        if progress:
+            progress(tried, len(long), name)
         if pieces := cut(mine[name], theirs[name]):
             made[name] = pieces
     if not made:
@@ -42,9 +44,11 @@ def cut_like(speaker: Speaker, other: Speaker) -> Speaker:
     gone = {id(piece) for name in made for piece in mine[name]}
     train, held = ([u for u in side if id(u) not in gone] for side in (speaker.utterances, speaker.held_out))
     aside = {u.name.casefold() for u in other.held_out}
-    for pieces in made.values():
+    trained = {id(u) for u in speaker.utterances}
+    for name, pieces in made.items():
+        never = not any(id(piece) in trained for piece in mine[name])
         for piece in pieces:
-            (held if piece.name.casefold() in aside else train).append(piece)
+            (held if never or piece.name.casefold() in aside else train).append(piece)
     return with_material(speaker, train, held) if train else speaker
 
 
@@ -73,16 +77,12 @@ def cut(pieces: Sequence[Utterance], like: Sequence[Utterance]) -> list[Utteranc
     if max(sum(piece.seconds for piece in side) for side in (pieces, like)) > _MOST_S:
         return []
     there_mel, mel = (np.concatenate([piece.mel for piece in side], axis=1) for side in (like, pieces))
-    same = align.alignment_cost(there_mel, mel, every=_EVERY)
-    if same > RATIO * align.alignment_cost(
-        there_mel, mel[:, ::-1], every=_EVERY
-    ):  # no better than read backwards
+    forwards, backwards = (align.alignment_cost(there_mel, m, every=_EVERY) for m in (mel, mel[:, ::-1]))
+    if forwards > RATIO * backwards:
         return []
     f0 = np.concatenate([piece.f0 for piece in pieces])
-    cepstra = [align.cepstra(m) for m in (there_mel, mel)]
-    there = align.align(*(c - c.mean(axis=1, keepdims=True) for c in cepstra), band=_BAND)
     ends = [*accumulate(piece.frames for piece in like)]
-    index = align.warp_index(there, ends[-1])
+    index = align.warp_index(align.align_mels(there_mel, mel, band=_BAND), ends[-1])
     places = [0, *(int(index[end]) for end in ends[:-1]), mel.shape[1]]
     if any(last <= first for first, last in pairwise(places)):
         return []

@@ -126,7 +126,7 @@ def gather(
     _warn_of_shared(sides[0], sides[1])
     if settings.parallel == "off":
         return Material(sides[0], sides[1], None, None)
-    alike = cut_like(sides[1], sides[0])
+    alike = cut_like(sides[1], sides[0], progress=progress)
     found = align_speakers(sides[0], alike, progress=progress)
     if found.pairs:
         sides[1] = alike
