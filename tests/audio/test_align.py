@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import librosa
@@ -105,17 +104,6 @@ def test_the_same_words_cost_less_than_others() -> None:
     words, others = walk(120, 7, 80), walk(120, 8, 80)
     again = np.repeat(words, 2, axis=1) + np.random.default_rng(0).standard_normal((80, 1))
     assert alignment_cost(words, again) < 0.5 * alignment_cost(words, others)
-
-
-def test_a_thousand_frames_take_far_less_than_a_tenth_of_a_second() -> None:
-    a, b = walk(1000, 9, 24), walk(1000, 10, 24)
-    align(a, b)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        align(a, b)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.1  # 0.01 s on an idle core
 
 
 @pytest.mark.parametrize(("a", "b"), [((8, 0), (8, 5)), ((8, 5), (9, 5)), ((8,), (8, 5))])
