@@ -1,5 +1,6 @@
 """What the systems to come ask of phases: growth, unrolling, lazy and repeated updates, penalties in bf16."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ class Clipped(Small):
         )
 
     def d_loss(self, batch, scratch, progress):
-        self.seen.append((progress.step, batch["real"].clone()))
+        self.seen.append((progress.step, scratch.repeat, batch["real"].clone()))
         return super().d_loss(batch, scratch, progress)
 
     def clip(self):
@@ -78,10 +79,12 @@ class Clipped(Small):
 def test_repeats_come_in_steps_that_are_due_each_with_new_data_and_its_after(tmp_path):
     system = Clipped()
     made(system, tmp_path).fit(quiet=True)
-    assert [step for step, *_ in system.seen] == [0, 0, 0, 2, 2, 2, 4, 4, 4]
-    batches = [real for _, real, _ in system.seen]
+    assert [(step, repeat) for step, repeat, *_ in system.seen] == list(
+        itertools.product((0, 2, 4), range(3))
+    )
+    batches = [real for _, _, real, _ in system.seen]
     assert all(not torch.equal(x, y) for i, x in enumerate(batches) for y in batches[:i])
-    assert system.seen[1][2] > 0.01  # the update came before the clipping
+    assert system.seen[1][3] > 0.01  # the update came before the clipping
     assert system.d.weight.abs().max() <= 0.01
 
 
@@ -159,7 +162,7 @@ def test_unrolling_reaches_the_generator_and_leaves_the_critic_alone(tmp_path):
         run = made(Unrolled(unrolled), tmp_path)
         batch, scratch = run._draw(0)
         before = weights(run.system.d)
-        run._update(Phase("g", "g", run.system.g_loss), batch, scratch, run.progress, 0)
+        run._update(Phase("g", "g", run.system.g_loss), batch, scratch, run.progress)
         gradients.append(run.system.g.weight.grad.clone())
         assert all(torch.equal(value, before[name]) for name, value in weights(run.system.d).items())
         assert all(p.grad is None for p in run.system.d.parameters())
@@ -186,7 +189,7 @@ def test_penalties_are_computed_in_float32_where_all_else_is_bf16(tmp_path):
     system = Penalised()
     run = made(system, tmp_path, precision="bf16")
     batch, scratch = run._draw(0)
-    run._update(Phase("d", "d", system.d_loss), batch, scratch, run.progress, 0)
+    run._update(Phase("d", "d", system.d_loss), batch, scratch, run.progress)
     assert system.types == [torch.bfloat16, torch.bfloat16, torch.float32]
     assert {p.dtype for p in system.parameters()} == {torch.float32}
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in system.d.parameters())

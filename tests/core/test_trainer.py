@@ -148,7 +148,7 @@ def test_only_the_networks_of_a_phase_change_and_collect_gradients(tmp_path):
     made = trainer(tmp_path, 4, pool=False)
     before = weights(made.system)
     batch, scratch = made._draw(0)
-    made._update(Phase("g", "g", made.system.g_loss), batch, scratch, made.progress, 0)
+    made._update(Phase("g", "g", made.system.g_loss), batch, scratch, made.progress)
     after = weights(made.system)
     parameters = {name for name, _ in made.system.named_parameters()}
     changed = {name for name in parameters if not torch.equal(before[name], after[name])}

@@ -57,7 +57,9 @@ def trainer(system: Any, folder: Path, steps: int = 4, batch: int = 6, precision
     return Trainer(system, Bars(system.data), config, folder)
 
 
-def a_batch(size: int = 6, draw: int = 0, data: str = "images") -> tuple[dict[str, Tensor], Scratch]:
+def a_batch(
+    size: int = 6, draw: int = 0, data: str = "images", repeat: int = 0
+) -> tuple[dict[str, Tensor], Scratch]:
     """One batch and its scratch, as the trainer makes them."""
     draws = Draws(0, 0, draw, range(size))
-    return Bars(data).batch(draws), Scratch(draws)
+    return Bars(data).batch(draws), Scratch(draws, repeat)

@@ -1,5 +1,6 @@
 """What each paper says of its system, looked for in the system itself."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -173,6 +174,22 @@ def test_gradient_penalty_is_its_closed_form_on_a_linear_critic() -> None:
     terms["penalty"].backward()
     # d/dw 10 (‖w‖ - 1)² = 20 (‖w‖ - 1) w / ‖w‖
     torch.testing.assert_close(system.d.weight.grad, torch.full((64,), 20 * 0.25 / 2))
+
+
+def test_a_lazy_penalty_comes_in_every_third_update_three_times_as_heavy(tmp_path: Path) -> None:
+    system = made("wgan-gp", penalty=10.0, penalty_every=3)
+    system.d = Linear(0.25)
+    told = []
+    for step, repeat in itertools.product(range(2), range(5)):
+        batch, scratch = a_batch(repeat=repeat)
+        told.append(system.discriminator_loss(batch, scratch, Progress(step, 10)).get("penalty"))
+    assert [number for number, penalty in enumerate(told) if penalty is not None] == [0, 3, 6, 9]
+    assert told[3].item() == pytest.approx(3 * 10.0 * (2.0 - 1.0) ** 2, rel=1e-5)
+    judged = []  # and so in a training: two passes of real and fake in each update, one more where it is penalised
+    run = trainer(system := made("wgan-gp", penalty_every=3), tmp_path)
+    system.d.register_forward_pre_hook(lambda *_: judged.append(1))
+    run.train_step()
+    assert len(judged) == 1 + 5 * 2 + 2
 
 
 def test_gradient_penalty_lies_between_real_and_fake_with_a_mix_for_each_sample() -> None:

@@ -74,11 +74,18 @@ class Scratch(dict[str, Any]):
     """What the phases of one step hand on to each other, and the random numbers of the step's batch.
 
     A phase finds everything that earlier phases stored already detached.
+
+    Parameters
+    ----------
+    draws : Draws
+        The random numbers.
+    repeat : int
+        Which of a phase's updates in this step it is for, from 0.
     """
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: Draws, repeat: int = 0) -> None:
         super().__init__()
-        self.draws = draws
+        self.draws, self.repeat = draws, repeat
 
     def detach(self) -> None:
         """Cut every stored tensor from the graph that made it."""

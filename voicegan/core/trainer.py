@@ -238,8 +238,8 @@ class Trainer:
                 continue
             for repeat in range(phase.repeats):
                 # The first pass of every phase shares one batch and one scratch; repeats see new data.
-                batch, scratch = first if repeat == 0 else self._draw(1 + 1000 * index + repeat)
-                self._update(phase, batch, scratch, progress, repeat)
+                batch, scratch = first if repeat == 0 else self._draw(1 + 1000 * index + repeat, repeat)
+                self._update(phase, batch, scratch, progress)
         self.step += 1
         self.seen += self.config.batch
         for average, network, half_life in self.system.averaged():
@@ -270,15 +270,15 @@ class Trainer:
 
     # ------------------------------------------------------------------ one update
 
-    def _draw(self, draw: int) -> tuple[Batch, Scratch]:
+    def _draw(self, draw: int, repeat: int = 0) -> tuple[Batch, Scratch]:
         draws = Draws(self.config.seed, self.step, draw, self._rows)
         batch = self.fabric.to_device(self.source.batch(draws))
-        return batch, Scratch(draws.to(self.fabric.device))
+        return batch, Scratch(draws.to(self.fabric.device), repeat)
 
-    def _update(self, phase: Phase, batch: Batch, scratch: Scratch, progress: Progress, repeat: int) -> None:
+    def _update(self, phase: Phase, batch: Batch, scratch: Scratch, progress: Progress) -> None:
         optimizer, spec = self.optimizers[phase.optimizer], self.specs[phase.optimizer]
         # Dropout and the like use torch's own generator: seeded here, it needs no saving.
-        torch.manual_seed(derive(self.config.seed, progress.step, phase.name, repeat, self.ranks.own))
+        torch.manual_seed(derive(self.config.seed, progress.step, phase.name, scratch.repeat, self.ranks.own))
         for name, networks in self._networks.items():
             for network in networks:
                 network.requires_grad_(name == phase.optimizer)
