@@ -10,6 +10,7 @@ from made_pool import SPEC, a_voice
 
 from voicegan.audio.mel import PRESETS
 from voicegan.errors import VoiceganError
+from voicegan.voice.retrieval import NearestFrames
 from voicegan.voice.teacher import Teacher
 
 
@@ -51,3 +52,15 @@ def test_who_cannot_teach_is_named(voice, tmp_path):
         Teacher(replace(voice, normaliser="fixed", sources=("bdl",)), SPEC)
     with pytest.raises(VoiceganError, match="this training"):
         Teacher(voice, PRESETS["hifigan-22k"])
+
+
+def test_lessons_move_towards_the_targets_own_frames(voice, utterance):
+    teacher = Teacher(voice, SPEC, passes=1)
+    made = teacher.convert(utterance)
+    own = [made_pool.a_reading(4, 200.0)]
+    teacher.retrieve(own, 0.5)
+    moved = teacher.convert(utterance)
+    np.testing.assert_allclose(moved, NearestFrames([own[0].mel]).approached(made, 0.5), atol=1e-5)
+    assert np.abs(moved - made).mean() > 0.01
+    teacher.retrieve(own, 0.0)
+    np.testing.assert_array_equal(teacher.convert(utterance), made)

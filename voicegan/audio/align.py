@@ -103,10 +103,14 @@ def cepstra(log_mel: np.ndarray, order: int = 24) -> np.ndarray:
     """Mel cepstra c1 ... c_order (order, F) of a natural log-mel (M, F): its orthonormal DCT-II, without c0
     (loudness).
     """
-    mels = log_mel.shape[0]
+    return (cosines(log_mel.shape[0], order) @ log_mel.astype(np.float64)).astype(np.float32)
+
+
+def cosines(mels: int, order: int) -> np.ndarray:
+    """The orthonormal rows (order, M) that c1 ... c_order of `mels` bands are taken with."""
     index = np.arange(1, order + 1)[:, None]
-    basis = np.sqrt(2 / mels) * np.cos(np.pi / mels * (np.arange(mels) + 0.5) * index)
-    return (basis @ log_mel.astype(np.float64)).astype(np.float32)
+    basis: np.ndarray = np.sqrt(2 / mels) * np.cos(np.pi / mels * (np.arange(mels) + 0.5) * index)
+    return basis
 
 
 def align_mels(a: np.ndarray, b: np.ndarray, *, band: float | None = None) -> Alignment:

@@ -61,6 +61,8 @@ class TargetTrainingConfig(VoiceTrainingConfig):
     start: str = AUTO
     teacher: str = ""  # an earlier voice of the target, whose conversions of the pool are learnt too
     passes: int = pydantic.Field(2, ge=1, le=8)  # how often the teacher converts
+    # How far its envelopes are then moved towards the target's own nearest frames, as a share of the way.
+    retrieval: float = pydantic.Field(0.0, ge=0, le=1)
     # Which state becomes the voice: the best by the checks' score, or the newest; "auto": the newest of what is taught.
     release: Literal["auto", "best", "newest"] = AUTO
 
@@ -114,6 +116,7 @@ def gather(
         everyone = load_pool(pool, speaker, settings.corpus, settings.pool, progress=progress)
     lessons = {}
     if teacher is not None:
+        teacher.retrieve(speaker.utterances, settings.retrieval)
         said = [utterance for one in everyone.speakers for utterance in one.utterances]
         for number, utterance in enumerate(said):
             if progress is not None:
@@ -260,6 +263,10 @@ class TargetTraining(VoiceTraining):
                 f"learns what the voice {self.taught_by['name']} makes of the pool in {self.settings.passes} passes "
                 f"({self.settings.teacher})"
             )
+            if (share := self.settings.retrieval) > 0:
+                lines.append(
+                    f"lessons are moved by {share:.0%} of the way to {self.names[0]}'s own nearest frames (retrieval)"
+                )
         if not self.monitor.chooses:
             lines.append("the newest state becomes the voice, whatever the checks say (release)")
         return [*lines, self.planned()]

@@ -10,6 +10,8 @@ does in several is Salimans & Ho 2022's progressive distillation.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,6 +28,7 @@ from .normaliser import denormalise
 from .pack import Pack
 from .pool_batches import picture_of
 from .pool_statistics import Known
+from .retrieval import NearestFrames
 from .stream import FixedGain
 
 
@@ -56,6 +59,12 @@ class Teacher:
         self._known = Known.by_voice(self._kept)
         self._filter = SourceFilter(spec)
         self._vocoder = vocoders.load(pack.vocoder, spec)
+        self._own: NearestFrames | None = None
+        self._share = 0.0
+
+    def retrieve(self, target: Sequence[Utterance], share: float) -> None:
+        """From now on move what is made towards the target's own nearest frames, by a share of the way."""
+        self._own, self._share = NearestFrames([u.mel for u in target]) if share > 0 else None, share
 
     def convert(self, utterance: Utterance) -> np.ndarray:
         """The log-mel (M, F) that becomes of an utterance of F frames."""
@@ -63,8 +72,9 @@ class Teacher:
             made = self._pass(utterance.mel, utterance.f0)
             for _ in range(self.passes - 1):
                 made = self._pass(*self._heard(made))
-        missing = utterance.frames - made.shape[1]  # sound is padded to whole frames, or loses a part of one
-        return np.pad(made.numpy(), ((0, 0), (0, max(0, missing))), mode="edge")[:, : utterance.frames]
+        mel = made.numpy() if self._own is None else self._own.approached(made.numpy(), self._share)
+        missing = utterance.frames - mel.shape[1]  # sound is padded to whole frames, or loses a part of one
+        return np.pad(mel, ((0, 0), (0, max(0, missing))), mode="edge")[:, : utterance.frames]
 
     def _pass(self, mel: np.ndarray, f0_hz: np.ndarray) -> Tensor:
         frames_per_s = self.spec.sample_rate_hz / self.spec.hop
