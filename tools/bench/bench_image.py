@@ -1,6 +1,6 @@
 """Images per second of DCGAN and WGAN-GP steps: the plain public way against this project's, paired in one run.
 
-    .venv/bin/python tools/bench/bench_image.py [--quick] [--size 32] [--batch 64] [--workers 2]
+    .venv/bin/python tools/bench/bench_image.py [--quick] [--size 32] [--batch 64] [--workers 2] [--lazy 5]
 
 Both train the same networks, made anew for each, on the same made-up pictures (28×28, grey, as MNIST's) with the same
 batch. The plain public way, as widely copied code has it: a Dataset that makes a PIL picture of each sample, resizes
@@ -11,7 +11,8 @@ Trainer: pictures resized once and held as bytes, the machine's best precision, 
 step. An averaged generator is kept by neither.
 
 An image is one real picture that a step has seen: 1 × batch of them in a DCGAN step, 5 × batch in a WGAN-GP step, whose
-critic is updated five times.
+critic is updated five times. With ``--lazy K`` WGAN-GP's steps are also timed with the penalty in every K-th of these
+updates, K times as heavy; the plain way takes it in each.
 """
 
 from __future__ import annotations
@@ -123,15 +124,16 @@ def seconds(step: Callable[[], None], steps: int) -> float:
     return time.perf_counter() - began
 
 
-def compare(name: str, images: np.ndarray, chosen: argparse.Namespace, folder: Path) -> None:
+def compare(name: str, images: np.ndarray, chosen: argparse.Namespace, folder: Path, lazy: int = 1) -> None:
     """Time both ways in turn and print their medians and paired ratios."""
+    own = {} if lazy == 1 else {"penalty_every": lazy}
     pictures = Pictures("made up", torch.from_numpy(images)[:, None])
     torch.manual_seed(0)
     settings = TrainerConfig(
         steps=1_000_000, batch=chosen.batch, device=chosen.device, precision=chosen.precision
     )
     ours = Trainer(
-        create(name, chosen.size, half_life=None), ImageSource(pictures, chosen.size), settings, folder
+        create(name, chosen.size, half_life=None, **own), ImageSource(pictures, chosen.size), settings, folder
     )
     torch.manual_seed(0)
     plain = PlainWay(name, images, chosen.size, chosen.batch, chosen.workers, ours.fabric.device)
@@ -140,7 +142,10 @@ def compare(name: str, images: np.ndarray, chosen: argparse.Namespace, folder: P
         seconds(way, 2)
     seen = chosen.batch * (1 if name == "dcgan" else 5) * chosen.steps
     rates = [[seen / seconds(way, chosen.steps) for way in ways] for _ in range(chosen.pairs)]
-    print(f"{name}, {chosen.size}×{chosen.size}, batch {chosen.batch}: ours {ours.precision}, plain float32")
+    how = "" if lazy == 1 else f", penalty in every {lazy}th update"
+    print(
+        f"{name}, {chosen.size}×{chosen.size}, batch {chosen.batch}: ours {ours.precision}{how}; plain float32"
+    )
     for label, column in (("plain public way", 0), ("ours", 1)):
         rate = statistics.median(row[column] for row in rates)
         print(f"  {label:<18} {rate:10.1f} images/s")
@@ -159,6 +164,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="of the DataLoader")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto; both run on it")
     parser.add_argument("--precision", default="auto", choices=["auto", "bf16", "fp32"], help="of ours")
+    parser.add_argument(
+        "--lazy", type=int, default=1, metavar="K", help="also WGAN-GP, penalised in every K-th update"
+    )
     parser.add_argument("--systems", default="dcgan,wgan-gp", help="of dcgan and wgan-gp")
     chosen = parser.parse_args()
     if chosen.quick:
@@ -166,8 +174,9 @@ def main() -> None:
     images = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE), dtype=np.uint8)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {chosen.workers} workers")
     for name in chosen.systems.split(","):
-        with tempfile.TemporaryDirectory() as folder:
-            compare(name, images, chosen, Path(folder))
+        for lazy in (1, chosen.lazy) if name == "wgan-gp" and chosen.lazy > 1 else (1,):
+            with tempfile.TemporaryDirectory() as folder:
+                compare(name, images, chosen, Path(folder), lazy)
 
 
 if __name__ == "__main__":
