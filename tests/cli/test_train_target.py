@@ -109,8 +109,9 @@ def test_a_voice_is_taught_by_an_earlier_one_of_its_target(folders, tmp_path):
     replaced = train(folders, "--steps", 4, "--teacher", "anna", "--force")
     assert replaced.exit_code == 2 and "would replace its teacher" in replaced.output
     out = tmp_path / "o"
-    taught = train(folders, "--steps", 4, "--teacher", "anna", "--out", out)
+    taught = train(folders, "--steps", 4, "--teacher", "anna", "--out", out, "--set", "retrieval=0.5")
     assert taught.exit_code == 0, taught.output
+    assert "lessons are moved by 50% of the way to anna's own nearest frames" in taught.output
     assert "learns what the voice anna makes of the pool in 2 passes" in taught.output
     assert f"voice anna from anyone: {out / 'anna'}" in taught.output and "best at step" not in taught.output
     pack = load_pack(out / "anna")
@@ -118,7 +119,9 @@ def test_a_voice_is_taught_by_an_earlier_one_of_its_target(folders, tmp_path):
         "name": "anna",
         "sha256": load_pack(tmp_path / "home" / "voices" / "anna").sha256,
         "passes": 2,
+        "retrieval": 0.5,
     }
+    assert "moved by 50% of the way to anna's own nearest frames" in pack.card
     told = resume(out, "--teacher", "anna")
     assert told.exit_code == 2 and "has its teacher, or none, already" in told.output
     more = resume(out, "--steps", 8)

@@ -219,9 +219,9 @@ def test_what_the_teacher_makes_of_the_pool_is_learnt(tmp_path):
     run.save_plan()
     run.run(quiet=True)
     made = load_pack(tmp_path / "out" / "slt")
-    taught_by = {"name": "slt", "sha256": teacher.sha256, "passes": 2}
+    taught_by = {"name": "slt", "sha256": teacher.sha256, "passes": 2, "retrieval": 0.0}
     assert made.training["taught_by"] == taught_by
-    assert f"what the voice slt ({teacher.sha256[:12]}) makes of the pool in 2" in made.card
+    assert f"what the voice slt ({teacher.sha256[:12]}) makes of the pool in 2.\n" in made.card
     assert "nothing chose it" in made.card
     assert any('"g/taught"' in line for line in (tmp_path / "out/run/metrics.jsonl").read_text().splitlines())
 

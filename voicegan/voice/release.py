@@ -120,7 +120,10 @@ def save_target_voice(
     if set_out_from is not None:
         training["set_out_from"] = dict(set_out_from)
     if taught_by is not None:
-        training["taught_by"] = dict(taught_by) | {"passes": settings.passes}
+        training["taught_by"] = dict(taught_by) | {
+            "passes": settings.passes,
+            "retrieval": settings.retrieval,
+        }
     pack.save_pack(
         folder,
         name=name,
@@ -170,8 +173,13 @@ def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainin
     if teacher:
         begun += (
             f"It learnt in one pass what the voice {teacher['name']} ({teacher['sha256'][:12]}) makes of the pool in "
-            f"{teacher['passes']}.\n"
+            f"{teacher['passes']}"
         )
+        if settings.retrieval > 0:
+            begun += (
+                f", its envelopes moved by {settings.retrieval:.0%} of the way to {name}'s own nearest frames"
+            )
+        begun += ".\n"
     judged = (
         "half of both mcd, strangers' to what the teacher makes of them"
         if teacher
