@@ -1,4 +1,4 @@
-"""Seconds that the parts take which every recording goes through: python tools/bench/bench_analysis.py
+"""Seconds that alignment, pitch and Griffin-Lim take: python tools/bench/bench_analysis.py
 
 Made-up sound and mels, one after the other; medians of several runs, after one that compiles.
 """
@@ -23,7 +23,7 @@ SPEC = PRESETS["16k"]
 
 
 def median(work: Callable[[], object]) -> float:
-    """Seconds that `work` takes."""
+    """Seconds that `work` takes, the first time aside."""
     work()
     times = []
     for _ in range(RUNS):

@@ -142,7 +142,7 @@ def compare(name: str, images: np.ndarray, chosen: argparse.Namespace, folder: P
         seconds(way, 2)
     seen = chosen.batch * (1 if name == "dcgan" else 5) * chosen.steps
     rates = [[seen / seconds(way, chosen.steps) for way in ways] for _ in range(chosen.pairs)]
-    how = "" if lazy == 1 else f", penalty in every {lazy}th update"
+    how = "" if lazy == 1 else f", penalty in one update of {lazy}"
     print(
         f"{name}, {chosen.size}×{chosen.size}, batch {chosen.batch}: ours {ours.precision}{how}; plain float32"
     )
