@@ -52,6 +52,30 @@ def test_the_mean_is_a_voice_that_names_its_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny_nets")
+def test_a_mean_of_means_names_each_training_once(tmp_path: Path) -> None:
+    card = f"{CARD}\n## Known flaws\nSome.\n\n## Measured\n\n    voicegan eval b\n"
+    packs = [
+        make_voice(
+            tmp_path / name, generator=constant(value), card=card, training={"command": f"train {name}"}
+        )
+        for name, value in (("a", 0.0), ("b", 1.0))
+    ]
+    first = average(packs, tmp_path / "first", "slt")
+    again = average([packs[0], first], tmp_path / "again", "slt")
+    assert all(bool((value == 0.25).all()) for value in again.build()[0].state_dict().values())
+    assert again.training["mean_of"] == [
+        {"sha256": packs[0].sha256[:12], "share": 0.75, "command": "train a"},
+        {"sha256": packs[1].sha256[:12], "share": 0.25, "command": "train b"},
+    ]
+    assert again.card.count("## Mean") == 1 and "25%: `train b`" in again.card and "50%" not in again.card
+    assert "Measured" not in again.card and "Some." in again.card
+    older = [{k: v for k, v in part.items() if k != "share"} for part in first.training["mean_of"]]
+    unshared = make_voice(tmp_path / "older", generator=constant(0.5), training={"mean_of": older})
+    both = average([packs[0], unshared], tmp_path / "both", "slt")
+    assert [part["share"] for part in both.training["mean_of"]] == [0.75, 0.25]
+
+
+@pytest.mark.usefixtures("tiny_nets")
 def test_a_voice_counts_as_much_as_its_weight(tmp_path: Path) -> None:
     card = "# slt, from anyone\n\n`voicegan convert in.wav --to slt`, from arctic/slt.\n"
     packs = [make_voice(tmp_path / str(value), generator=constant(value), card=card) for value in (0.0, 1.0)]

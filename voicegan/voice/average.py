@@ -22,8 +22,8 @@ from .pack import ANY_SOURCE, KIND, Pack, check_name, save_pack
 # What has to be the same, or a mean of weights means nothing.
 _SAME = ("net", "network", "sources", "mel", "normaliser", "vocoder", "level_db", "consent")
 _HINT = "Give voices of one lineage: each set out from another of them, or all from the same."
-# Of one voice's checkpoint, not of the mean.
-_HELD_OUT = re.compile(r"^## On held-out.*?(?=^## )", re.MULTILINE | re.DOTALL)
+# What a card says of one voice's weights, and is not so of the mean.
+_OF_ONE = re.compile(r"^## (?:On held-out|Measured|Mean\b).*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[float] | None = None) -> Pack:
@@ -65,7 +65,7 @@ def average(packs: Sequence[Pack], folder: Path, name: str, weights: Sequence[fl
             for key in states[0]
         }
     generator.load_state_dict(mean)
-    made_of = [_noted(pack, share) for pack, share in zip(packs, shares, strict=True)]
+    made_of = _parts(packs, shares)
     licences = inherited(last.licences, licences_in(KIND, packs[:-1]))
     return save_pack(
         folder,
@@ -103,14 +103,21 @@ def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], value) for key, value in other.items())
 
 
-def _noted(pack: Pack, share: float) -> dict[str, Any]:
-    command = str(pack.training.get("command", ""))
-    return {"sha256": pack.sha256[:12], "share": round(share, 4), "command": command}
+def _parts(packs: Sequence[Pack], shares: Sequence[float]) -> list[dict[str, Any]]:
+    """The trainings that the mean is of: a voice that is a mean itself counts as what that one is of."""
+    parts: dict[str, dict[str, Any]] = {}
+    for pack, share in zip(packs, shares, strict=True):
+        own = {"sha256": pack.sha256[:12], "command": str(pack.training.get("command", ""))}
+        of = pack.training.get("mean_of") or [own]
+        for part in of:
+            known = parts.setdefault(part["sha256"], {**part, "share": 0.0})
+            known["share"] += share * part.get("share", 1 / len(of))
+    return [{**part, "share": round(part["share"], 4)} for part in parts.values()]
 
 
 def _card(last: Pack, name: str, made_of: Sequence[Mapping[str, Any]], licences: Sequence[str]) -> str:
     """The last voice's card, without what was measured of that one, and with what the mean is of."""
-    card = _HELD_OUT.sub("", last.card).rstrip()
+    card = _OF_ONE.sub("", last.card).rstrip()
     if card.startswith(heading := f"# {last.name}"):
         card = f"# {name}{card.removeprefix(heading)}".replace(f"--to {last.name}`", f"--to {name}`")
     lines = [f"- {voice['sha256']}, {voice['share']:.0%}: `{voice['command']}`" for voice in made_of]
