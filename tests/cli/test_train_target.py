@@ -109,7 +109,8 @@ def test_a_voice_is_taught_by_an_earlier_one_of_its_target(folders, tmp_path):
     replaced = train(folders, "--steps", 4, "--teacher", "anna", "--force")
     assert replaced.exit_code == 2 and "would replace its teacher" in replaced.output
     out = tmp_path / "o"
-    taught = train(folders, "--steps", 4, "--teacher", "anna", "--out", out, "--set", "retrieval=0.5")
+    lessons = ("--set", "passes=2", "--set", "retrieval=0.5")
+    taught = train(folders, "--steps", 4, "--teacher", "anna", "--out", out, *lessons)
     assert taught.exit_code == 0, taught.output
     assert "lessons are moved by 50% of the way to anna's own nearest frames" in taught.output
     assert "learns what the voice anna makes of the pool in 2 passes" in taught.output

@@ -32,7 +32,7 @@ from .progress import counted
 @click.option(
     "--teacher",
     metavar="VOICE",
-    help="With --target and --pool: an earlier voice of the target, to learn in one pass what it does in two.",
+    help="With --target and --pool: an earlier voice of the target, to learn from what it makes of the pool.",
 )
 @click.option("--names", metavar="A,B", help="What to call the voices; by default like the folders.")
 @training.options("voices", systems="light (default), mask-cyclegan-vc, ...", setting="model.cycle=3")

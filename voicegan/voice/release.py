@@ -144,6 +144,11 @@ def save_target_voice(
     )
 
 
+def how_often(passes: int) -> str:
+    """How often a teacher converts, in words."""
+    return "one pass" if passes == 1 else f"{passes} passes"
+
+
 def _data(speaker: Speaker) -> dict[str, Any]:
     return {
         "utterances": len(speaker.utterances),
@@ -172,8 +177,8 @@ def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainin
     begun = f"It set out from the voice {start['name']} ({start['sha256'][:12]}).\n" if start else ""
     if teacher:
         begun += (
-            f"It learnt in one pass what the voice {teacher['name']} ({teacher['sha256'][:12]}) makes of the pool in "
-            f"{teacher['passes']}"
+            f"It learnt what the voice {teacher['name']} ({teacher['sha256'][:12]}) makes of the pool in "
+            f"{how_often(teacher['passes'])}"
         )
         if settings.retrieval > 0:
             begun += (

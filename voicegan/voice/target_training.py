@@ -60,9 +60,9 @@ class TargetTrainingConfig(VoiceTrainingConfig):
     # The voice to set out from, by name or path; "auto": the teacher, or the nearest installed one, if any; "none".
     start: str = AUTO
     teacher: str = ""  # an earlier voice of the target, whose conversions of the pool are learnt too
-    passes: int = pydantic.Field(2, ge=1, le=8)  # how often the teacher converts
+    passes: int = pydantic.Field(1, ge=1, le=8)  # how often the teacher converts
     # How far its envelopes are then moved towards the target's own nearest frames, as a share of the way.
-    retrieval: float = pydantic.Field(0.0, ge=0, le=1)
+    retrieval: float = pydantic.Field(1.0, ge=0, le=1)
     # Which state becomes the voice: the best by the checks' score, or the newest; "auto": the newest of what is taught.
     release: Literal["auto", "best", "newest"] = AUTO
 
@@ -260,8 +260,8 @@ class TargetTraining(VoiceTraining):
             lines.append(f"sets out from the voice {self.set_out_from['name']} ({self.settings.start})")
         if self.taught_by is not None:
             lines.append(
-                f"learns what the voice {self.taught_by['name']} makes of the pool in {self.settings.passes} passes "
-                f"({self.settings.teacher})"
+                f"learns what the voice {self.taught_by['name']} makes of the pool in "
+                f"{release.how_often(self.settings.passes)} ({self.settings.teacher})"
             )
             if (share := self.settings.retrieval) > 0:
                 lines.append(

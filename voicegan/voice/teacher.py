@@ -1,11 +1,12 @@
-"""What a voice makes of strangers in two passes, for another to learn to make in one.
+"""What a voice makes of strangers, brought nearer to the target, for another to learn to make.
 
-A converter that was trained against discriminators takes a stranger part of the way to the target. What it made, once
-it is sound again, it takes further in a second pass: by then the source is near to the target's own speech, which is
-what the aligned sources taught it to repair. The result belongs frame for frame to the recording that it was
-made of: an aligned pair, such as otherwise only readers of the target's sentences give. (Training on what a model
-itself made of unpaired data is Sennrich et al. 2016's back-translation, and learning in one step what an earlier model
-does in several is Salimans & Ho 2022's progressive distillation.)
+A converter that was trained against discriminators takes a stranger part of the way to the target. What it made can be
+brought further: by the target's own frames that are like it (see `voicegan.voice.retrieval`), or by a second pass, once
+it is sound again, since the source is then near to the target's own speech, which is what the aligned sources taught
+the converter to repair. The result belongs frame for frame to the recording that it was made of: an aligned pair, such
+as otherwise only readers of the target's sentences give. (Training on what a model itself made of unpaired data is
+Sennrich et al. 2016's back-translation, and learning in one step what an earlier model does in several is Salimans & Ho
+2022's progressive distillation.)
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from .stream import FixedGain
 
 
 class Teacher:
-    """An any-to-one voice that converts utterances several times.
+    """An any-to-one voice that converts utterances, once or several times.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class Teacher:
     Raises VoiceganError for a voice that is not for anyone's speech, or has another mel contract.
     """
 
-    def __init__(self, pack: Pack, spec: MelSpec, passes: int = 2) -> None:
+    def __init__(self, pack: Pack, spec: MelSpec, passes: int = 1) -> None:
         if pack.normaliser != "envelope":
             raise VoiceganError(
                 f"the voice {pack.name} cannot teach: it converts {', '.join(pack.sources)}, not anyone",
