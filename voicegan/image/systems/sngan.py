@@ -38,5 +38,6 @@ class SNGAN(AdversarialSystem):
 
     def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]`` (eq. 16)."""
-        real, fake = judge(self.d, batch["image"], self.fake(scratch).detach())
+        # Each pass takes a step of the power iteration: in one pass, real and fake are judged by the same weights.
+        real, fake = judge(self.d, batch["image"], self.fake(scratch).detach(), joint=True)
         return {"adversarial": HINGE.d(real, fake)}
