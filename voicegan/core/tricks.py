@@ -76,7 +76,8 @@ def judge(
 
     Two batches (the default) give batch norm separate statistics for real and fake, as Radford et al. 2015
     and most since; one batch lets it compare them, and costs one pass instead of two. Without layers that mix
-    samples the two are the same.
+    samples the two are the same, but under spectral norm, whose power iteration each pass takes further: one batch
+    is then judged by one set of weights.
 
     Returns
     -------

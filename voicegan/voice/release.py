@@ -180,10 +180,8 @@ def _target_card(name: str, training: Mapping[str, Any], settings: TargetTrainin
             f"It learnt what the voice {teacher['name']} ({teacher['sha256'][:12]}) makes of the pool in "
             f"{how_often(teacher['passes'])}"
         )
-        if settings.retrieval > 0:
-            begun += (
-                f", its envelopes moved by {settings.retrieval:.0%} of the way to {name}'s own nearest frames"
-            )
+        if teacher["retrieval"] > 0:
+            begun += f", its envelopes moved by {teacher['retrieval']:.0%} of the way to {name}'s own nearest frames"
         begun += ".\n"
     judged = (
         "half of both mcd, strangers' to what the teacher makes of them"
