@@ -174,6 +174,24 @@ def test_penalties_are_float32_under_autocast():
     assert torch.equal(torch.autograd.grad(penalty, critic[0].weight)[0], exact_slope)
 
 
+def test_one_that_need_not_be_exact_has_a_critic_in_the_precision_in_force():
+    critic, types = convolutional(), []
+    critic[0].register_forward_hook(lambda module, given, made: types.append(made.dtype))
+    real, fake, mix = torch.randn(4, 3, 9), torch.randn(4, 3, 9), torch.rand(4)
+    exact = penalties.gradient_penalty(critic, real, fake, mix, exact=False)
+    exact_slope = torch.autograd.grad(exact, critic[0].weight)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        penalty = penalties.gradient_penalty(critic, real, fake, mix, exact=False)
+        around = penalties.data_perturbation_penalty(critic, real, fake, exact=False)
+    assert types == [torch.float32, torch.bfloat16, torch.bfloat16]
+    assert penalty.dtype == around.dtype == torch.float32
+    assert penalty.item() != exact.item()
+    assert penalty.item() == pytest.approx(exact.item(), rel=0.01)
+    slope = torch.autograd.grad(penalty, critic[0].weight)[0]
+    assert slope.dtype == torch.float32
+    assert (slope - exact_slope).norm() < 0.03 * exact_slope.norm()
+
+
 def test_a_flat_critic_gives_no_nan():
     critic = nn.Linear(4, 1)
     nn.init.zeros_(critic.weight)

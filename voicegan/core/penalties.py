@@ -5,26 +5,29 @@ they come from the run's saved streams. A conditional critic is passed with its 
 ``lambda x: d(x, label)``.
 
 The critic's value for a sample is the mean over each score tensor's positions, added over the tensors: the
-very quantity that :mod:`voicegan.core.objectives` averages. Gradients are taken in float32 with autocast off
-and can be differentiated again. Weights such as λ are the caller's; for a phase that runs every k-th step
-("lazily"), multiply by k.
+very quantity that :mod:`voicegan.core.objectives` averages. Gradients are taken in float32 with autocast off,
+unless ``exact`` is False: then the critic passes in the precision in force, and norms alone are float32. They can be
+differentiated again. Weights such as λ are the caller's; for a phase that runs every k-th step ("lazily"), multiply
+by k.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import double_backward
 from .objectives import at_least_float32
 from .system import Logits
 
 Critic = Callable[[Tensor], Logits | Tensor]
 
 
-def input_gradient(critic: Critic, x: Tensor) -> Tensor:
+def input_gradient(critic: Critic, x: Tensor, *, exact: bool = True) -> Tensor:
     """Gradient of the critic's value with respect to each sample, flattened.
 
     Parameters
@@ -34,16 +37,17 @@ def input_gradient(critic: Critic, x: Tensor) -> Tensor:
         per sample: use layer or instance norm there.
     x : Tensor
         ``(B, ...)``; cut from its graph.
+    exact : bool
+        Pass in float32, whatever the precision in force.
 
     Returns
     -------
     Tensor
-        ``(B, N)``, differentiable with respect to the critic's parameters.
+        ``(B, N)``, float32, differentiable with respect to the critic's parameters.
     """
-    with torch.autocast(x.device.type, enabled=False), torch.enable_grad():
-        x = at_least_float32(x.detach()).requires_grad_(True)
-        (gradient,) = torch.autograd.grad(_value(critic(x)).sum(), x, create_graph=True)
-    return gradient.flatten(1)
+    x = at_least_float32(x)
+    with torch.autocast(x.device.type, enabled=False) if exact else nullcontext():
+        return double_backward.gradient(lambda x: _value(critic(x)), x).flatten(1)
 
 
 def _value(judged: Logits | Tensor) -> Tensor:
@@ -53,7 +57,14 @@ def _value(judged: Logits | Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Critic, real: Tensor, fake: Tensor, mix: Tensor, *, center: float = 1.0, one_sided: bool = False
+    critic: Critic,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    *,
+    center: float = 1.0,
+    one_sided: bool = False,
+    exact: bool = True,
 ) -> Tensor:
     """``E[(‖∇f(x̂)‖ - 1)²]``, ``x̂ = ε x + (1 - ε) x̃`` (Gulrajani et al. 2017, eq. 3; customary λ: 10).
 
@@ -69,12 +80,14 @@ def gradient_penalty(
         Norm that costs nothing; 0 for the zero-centred penalty (Thanh-Tung et al. 2019).
     one_sided : bool
         Let smaller norms go free (Petzka et al. 2018).
+    exact : bool
+        See :func:`input_gradient`.
     """
     if real.shape != fake.shape:
         raise ValueError(f"real and fake differ in shape: {tuple(real.shape)}, {tuple(fake.shape)}")
     real, fake = at_least_float32(real.detach()), at_least_float32(fake.detach())
     between = torch.lerp(fake, real, _per_sample(mix, real))
-    return _norm_penalty(input_gradient(critic, between), center, one_sided)
+    return _norm_penalty(input_gradient(critic, between, exact=exact), center, one_sided)
 
 
 def data_perturbation_penalty(
@@ -85,6 +98,7 @@ def data_perturbation_penalty(
     scale: float = 0.5,
     center: float = 1.0,
     one_sided: bool = False,
+    exact: bool = True,
 ) -> Tensor:
     """``E[(‖∇f(x + δ)‖ - 1)²]`` around real data only (Kodali et al. 2017; customary λ: 10).
 
@@ -99,14 +113,14 @@ def data_perturbation_penalty(
         uniform in [0, 1).
     scale : float
         ``δ = scale · std(real) · noise``, the deviation taken over the whole batch.
-    center, one_sided
+    center, one_sided, exact
         As in :func:`gradient_penalty`.
     """
     if noise.shape != real.shape:
         raise ValueError(f"noise and real differ in shape: {tuple(noise.shape)}, {tuple(real.shape)}")
     real = at_least_float32(real.detach())
     around = real + scale * real.std(correction=0) * noise
-    return _norm_penalty(input_gradient(critic, around), center, one_sided)
+    return _norm_penalty(input_gradient(critic, around, exact=exact), center, one_sided)
 
 
 def r1(critic: Critic, real: Tensor, *, gamma: float) -> Tensor:

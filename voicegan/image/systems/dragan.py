@@ -21,6 +21,7 @@ class DRAGANConfig(AdversarialConfig):
     d_norm: Literal["none", "layer", "batch"] = "layer"
     penalty: float = pydantic.Field(10.0, ge=0)  # λ
     scale: float = pydantic.Field(0.5, ge=0)  # of the noise, in standard deviations of the data
+    exact_penalty: bool = True  # False: taken in the precision of the run, not in fp32
 
     _unmixed = field_validator("d_norm")(unmixed)
 
@@ -39,8 +40,8 @@ class DRAGAN(AdversarialSystem):
 
         Both are taken of the logits, whose gradient does not fade where the sigmoid is flat.
         """
-        image = batch["image"]
+        c, image = self.config, batch["image"]
         real, fake = judge(self.d, image, self.fake(scratch).detach())
         noise = scratch.draws.normal("noise", *self.image_shape)
-        penalty = data_perturbation_penalty(self.d, image, noise, scale=self.config.scale)
-        return {"adversarial": NON_SATURATING.d(real, fake), "penalty": self.config.penalty * penalty}
+        penalty = data_perturbation_penalty(self.d, image, noise, scale=c.scale, exact=c.exact_penalty)
+        return {"adversarial": NON_SATURATING.d(real, fake), "penalty": c.penalty * penalty}

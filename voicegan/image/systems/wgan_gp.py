@@ -27,6 +27,7 @@ class WGANGPConfig(AdversarialConfig):
     # Most of an update's time goes into the penalty: taken in every k-th, k times as heavy, it costs a k-th of it
     # (lazy regularization: Karras et al. 2020, section 4.1).
     penalty_every: int = pydantic.Field(1, ge=1)
+    exact_penalty: bool = True  # False: taken in the precision of the run, not in fp32
 
     _unmixed = field_validator("d_norm")(unmixed)
 
@@ -53,6 +54,7 @@ class WGANGP(AdversarialSystem):
         real, fake = judge(self.d, image, generated)
         terms = {"adversarial": WASSERSTEIN.d(real, fake)}
         if (progress.step * c.d_repeats + scratch.repeat) % c.penalty_every == 0:
-            penalty = gradient_penalty(self.d, image, generated, scratch.draws.uniform("mix"))
+            mix = scratch.draws.uniform("mix")
+            penalty = gradient_penalty(self.d, image, generated, mix, exact=c.exact_penalty)
             terms["penalty"] = c.penalty_every * c.penalty * penalty
         return terms
