@@ -5,7 +5,8 @@ import torch
 
 from voicegan.errors import VoiceganError
 from voicegan.image.nets import DISCRIMINATORS, GENERATORS
-from voicegan.image.nets.dcgan import ConvDiscriminator, ConvGenerator, halvings
+from voicegan.image.nets.dcgan import ConvDiscriminator, ConvGenerator
+from voicegan.image.nets.halving import double, halve, sides
 
 SHAPES = [(1, 8, 8), (3, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 16, 8)]
 
@@ -65,9 +66,17 @@ def test_64_pixels_are_the_papers_four_steps() -> None:
 @pytest.mark.parametrize(("shape", "hint"), [((1, 6, 6), "mlp"), ((1, 9, 8), "4 divides"), ((2,), "points")])
 def test_what_cannot_be_halved_is_refused(shape: tuple[int, ...], hint: str) -> None:
     with pytest.raises(VoiceganError) as error:
-        halvings(shape)
+        sides(shape)
     assert hint in error.value.hint
 
 
-def test_sizes_that_can_be_halved() -> None:
-    assert [halvings((1, n, n)) for n in (4, 8, 12, 16, 28, 32, 64)] == [2, 2, 2, 2, 2, 3, 4]
+def test_how_often_sizes_are_halved() -> None:
+    assert [len(sides((1, n, n))) - 1 for n in (4, 8, 12, 16, 20, 32, 64)] == [2, 2, 2, 2, 2, 3, 4]
+    assert sides((1, 28, 28)) == [(28, 28), (14, 14), (7, 7), (4, 4)]
+    assert sides((3, 28, 16)) == [(28, 16), (14, 8), (7, 4)]
+
+
+def test_odd_sides_are_halved_and_doubled() -> None:
+    of = (7, 12)
+    halved = halve(of, 2, 3)(torch.randn(1, 2, *of))
+    assert halved.shape == (1, 3, 4, 6) and double(of, 3, 2)(halved).shape == (1, 2, *of)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ...core.blocks import initialise
-from .dcgan import halvings
+from .halving import double, halve, sides
 
 
 class ChannelwiseLinear(nn.Module):
@@ -47,18 +48,16 @@ class ContextNet(nn.Module):
 
     def __init__(self, shape: Sequence[int], width: int) -> None:
         super().__init__()
-        steps = halvings(shape)
-        sizes = [width * min(8, 2**step) for step in range(steps)]
-        layers: list[nn.Module] = [nn.Conv2d(shape[0], sizes[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for before, after in itertools.pairwise(sizes):
-            conv = nn.Conv2d(before, after, 4, 2, 1, bias=False)
-            layers += [conv, nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
-        places = (shape[1] >> steps) * (shape[2] >> steps)
+        *finer, coarsest = sides(shape)
+        sizes = [width * min(8, 2**step) for step in range(len(finer))]
+        layers: list[nn.Module] = [halve(finer[0], shape[0], sizes[0], bias=True), nn.LeakyReLU(0.2)]
+        for side, (before, after) in zip(finer[1:], itertools.pairwise(sizes), strict=True):
+            layers += [halve(side, before, after), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        places = math.prod(coarsest)
         layers += [ChannelwiseLinear(sizes[-1], places), nn.BatchNorm2d(sizes[-1]), nn.ReLU()]
-        for before, after in itertools.pairwise(sizes[::-1]):
-            up = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
-            layers += [up, nn.BatchNorm2d(after), nn.ReLU()]
-        layers += [nn.ConvTranspose2d(sizes[0], shape[0], 4, 2, 1), nn.Tanh()]
+        for side, (before, after) in zip(finer[:0:-1], itertools.pairwise(sizes[::-1]), strict=True):
+            layers += [double(side, before, after), nn.BatchNorm2d(after), nn.ReLU()]
+        layers += [double(finer[0], sizes[0], shape[0], bias=True), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         initialise(self)
 

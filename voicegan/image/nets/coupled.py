@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ...core.blocks import initialise
 from ...core.system import Logits
-from .dcgan import ConvDiscriminator, halvings
+from .dcgan import ConvDiscriminator
+from .halving import double, sides
 from .judging import activations
 
 
@@ -32,17 +33,16 @@ class CoupledGenerator(nn.Module):
 
     def __init__(self, inputs: int, shape: Sequence[int], width: int) -> None:
         super().__init__()
-        steps = halvings(shape)
-        sizes = [width * min(8, 2**step) for step in reversed(range(steps))]
-        self.coarse = (sizes[0], shape[1] >> steps, shape[2] >> steps)
+        *finer, coarsest = sides(shape)
+        sizes = [width * min(8, 2**step) for step in reversed(range(len(finer)))]
+        self.coarse = (sizes[0], *coarsest)
         self.project = nn.Linear(inputs, self.coarse[0] * self.coarse[1] * self.coarse[2], bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(sizes[0]), nn.ReLU()]
-        for before, after in itertools.pairwise(sizes):
-            up = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
-            layers += [up, nn.BatchNorm2d(after), nn.ReLU()]
+        for side, (before, after) in zip(finer[:0:-1], itertools.pairwise(sizes), strict=True):
+            layers += [double(side, before, after), nn.BatchNorm2d(after), nn.ReLU()]
         self.shared = nn.Sequential(*layers)
         self.a, self.b = (
-            nn.Sequential(nn.ConvTranspose2d(sizes[-1], shape[0], 4, 2, 1), nn.Tanh()) for _ in "ab"
+            nn.Sequential(double(finer[0], sizes[-1], shape[0], bias=True), nn.Tanh()) for _ in "ab"
         )
         initialise(self)
 

@@ -1,39 +1,20 @@
 """Strided convolutions (Radford et al. 2015, arXiv:1511.06434): no pooling, no hidden fully connected layers.
 
-A picture is halved while its sides are even and stay at 4 or more, twice at least: 64 comes down to 4 in four
-steps as in the paper, 32 in three, 28 to 7 and 8 to 2 in two. Channels double with each step.
+Channels double with each halving; :mod:`.halving` tells how many there are.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
 from ...core.blocks import initialise
-from ...errors import VoiceganError
+from .halving import double, halve, sides
 from .judging import Judgement, LayeredDiscriminator
-
-
-def halvings(shape: Sequence[int]) -> int:
-    """How often a picture ``(C, H, W)`` is halved. Raises VoiceganError where it cannot be."""
-    if len(shape) != 3:
-        raise VoiceganError(
-            f"convolutions need pictures (channels, height, width), not the shape {tuple(shape)}",
-            "Set net = 'mlp' for points.",
-        )
-    height, width = shape[1:]
-    count = 0
-    while height % 2 == 0 and width % 2 == 0 and (count < 2 or min(height, width) >= 8):
-        height, width, count = height // 2, width // 2, count + 1
-    if count < 2:
-        raise VoiceganError(
-            f"pictures of {shape[1]} x {shape[2]} cannot be halved twice",
-            "Choose a size that 4 divides, or set net = 'mlp'.",
-        )
-    return count
 
 
 class ConvGenerator(nn.Module):
@@ -53,21 +34,15 @@ class ConvGenerator(nn.Module):
 
     def __init__(self, inputs: int, shape: Sequence[int], width: int, bounded: bool = True) -> None:
         super().__init__()
-        steps = halvings(shape)
-        sizes = [width * min(8, 2**step) for step in reversed(range(steps))]
-        self.coarse = (sizes[0], shape[1] >> steps, shape[2] >> steps)
+        *finer, coarsest = sides(shape)
+        sizes = [width * min(8, 2**step) for step in reversed(range(len(finer)))]
+        self.coarse = (sizes[0], *coarsest)
         self.project = nn.Linear(inputs, self.coarse[0] * self.coarse[1] * self.coarse[2], bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(sizes[0]), nn.ReLU()]
-        for before, after in itertools.pairwise(sizes):
-            layers += [
-                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.ReLU(),
-            ]
-        layers += [
-            nn.ConvTranspose2d(sizes[-1], shape[0], 4, 2, 1),
-            nn.Tanh() if bounded else nn.Identity(),
-        ]
+        for side, (before, after) in zip(finer[:0:-1], itertools.pairwise(sizes), strict=True):
+            layers += [double(side, before, after), nn.BatchNorm2d(after), nn.ReLU()]
+        last = double(finer[0], sizes[-1], shape[0], bias=True)
+        layers += [last, nn.Tanh() if bounded else nn.Identity()]
         self.layers = nn.Sequential(*layers)
         initialise(self)
 
@@ -108,14 +83,14 @@ class ConvDiscriminator(LayeredDiscriminator):
         dropout: float = 0.0,
         score: bool = True,
     ) -> None:
-        steps = halvings(shape)
-        sizes = [width * min(8, 2**step) for step in range(steps)]
+        *finer, coarsest = sides(shape)
+        sizes = [shape[0] + conditions, *(width * min(8, 2**step) for step in range(len(finer)))]
         layers = []
-        for index, (before, after) in enumerate(zip([shape[0] + conditions, *sizes], sizes, strict=False)):
+        for index, (side, (before, after)) in enumerate(zip(finer, itertools.pairwise(sizes), strict=True)):
             kind = "none" if index == 0 else norm
-            conv = nn.Conv2d(before, after, 4, 2, 1, bias=kind == "none")
+            conv = halve(side, before, after, bias=kind == "none")
             layers.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)))
-        judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+        judgement = Judgement(sizes[-1] * math.prod(coarsest), heads, score)
         super().__init__(layers, judgement, conditions)
         initialise(self)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ...core.blocks import initialise
-from .dcgan import halvings
+from .halving import halve, sides
 
 
 class MLPEncoder(nn.Module):
@@ -68,16 +68,12 @@ class ConvEncoder(nn.Module):
 
     def __init__(self, shape: Sequence[int], outputs: int, width: int) -> None:
         super().__init__()
-        steps = halvings(shape)
-        sizes = [width * min(8, 2**step) for step in range(steps)]
-        layers: list[nn.Module] = [nn.Conv2d(shape[0], sizes[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for before, after in itertools.pairwise(sizes):
-            layers += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.LeakyReLU(0.2),
-            ]
-        flat = sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps)
+        *finer, coarsest = sides(shape)
+        sizes = [width * min(8, 2**step) for step in range(len(finer))]
+        layers: list[nn.Module] = [halve(finer[0], shape[0], sizes[0], bias=True), nn.LeakyReLU(0.2)]
+        for side, (before, after) in zip(finer[1:], itertools.pairwise(sizes), strict=True):
+            layers += [halve(side, before, after), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        flat = sizes[-1] * math.prod(coarsest)
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, outputs))
         initialise(self)
 

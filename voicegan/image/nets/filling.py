@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.blocks import initialise
-from .dcgan import halvings
+from .halving import double, halve, sides
 
 
 class HoleFiller(nn.Module):
@@ -27,20 +27,16 @@ class HoleFiller(nn.Module):
 
     def __init__(self, shape: Sequence[int], width: int) -> None:
         super().__init__()
-        steps = halvings(shape)
+        finer = sides(shape)[:-1]
+        steps = len(finer)
         sizes = [width * min(8, 2**step) for step in range(steps + 1)]
         self.first = _layer(nn.Conv2d(shape[0] + 1, width, 3, 1, 1, bias=False), width)
         self.down = nn.ModuleList(
-            _layer(nn.Conv2d(sizes[i], sizes[i + 1], 4, 2, 1, bias=False), sizes[i + 1]) for i in range(steps)
+            _layer(halve(finer[i], sizes[i], sizes[i + 1]), sizes[i + 1]) for i in range(steps)
         )
         # What comes up is joined by what the encoder had at that size; the coarsest has nobody to join.
         self.up = nn.ModuleList(
-            _layer(
-                nn.ConvTranspose2d(
-                    sizes[i + 1] * (1 if i == steps - 1 else 2), sizes[i], 4, 2, 1, bias=False
-                ),
-                sizes[i],
-            )
+            _layer(double(finer[i], sizes[i + 1] * (1 if i == steps - 1 else 2), sizes[i]), sizes[i])
             for i in reversed(range(steps))
         )
         self.last = nn.Conv2d(2 * width, shape[0], 3, 1, 1)

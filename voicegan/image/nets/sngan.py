@@ -9,13 +9,15 @@ a real one.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from torch import nn
 
 from ...core.blocks import initialise
-from .dcgan import halvings, norm_of
+from .dcgan import norm_of
+from .halving import halve, sides
 from .judging import Judgement, LayeredDiscriminator
 
 
@@ -42,18 +44,17 @@ class DeepConvDiscriminator(LayeredDiscriminator):
         dropout: float = 0.0,
         score: bool = True,
     ) -> None:
-        steps = halvings(shape)
-        sizes = [width * min(8, 2**step) for step in range(steps + 1)]
-        # (channels before, after, kernel, stride)
-        plan = [(shape[0] + conditions, width, 3, 1)]
-        for before, after in itertools.pairwise(sizes):
-            plan += [(before, after, 4, 2), (after, after, 3, 1)]
+        *finer, coarsest = sides(shape)
+        sizes = [width * min(8, 2**step) for step in range(len(finer) + 1)]
+        bias = norm == "none"
+        convs = [nn.Conv2d(shape[0] + conditions, width, 3, 1, 1)]
+        for side, (before, after) in zip(finer, itertools.pairwise(sizes), strict=True):
+            convs += [halve(side, before, after, bias=bias), nn.Conv2d(after, after, 3, 1, 1, bias=bias)]
         layers = []
-        for index, (before, after, kernel, stride) in enumerate(plan):
-            kind = "none" if index == 0 else norm
-            conv = nn.Conv2d(before, after, kernel, stride, 1, bias=kind == "none")
-            layers.append(nn.Sequential(conv, norm_of(kind, after), nn.LeakyReLU(0.1), nn.Dropout(dropout)))
-        judgement = Judgement(sizes[-1] * (shape[1] >> steps) * (shape[2] >> steps), heads, score)
+        for index, conv in enumerate(convs):
+            normed = norm_of("none" if index == 0 else norm, conv.out_channels)
+            layers.append(nn.Sequential(conv, normed, nn.LeakyReLU(0.1), nn.Dropout(dropout)))
+        judgement = Judgement(sizes[-1] * math.prod(coarsest), heads, score)
         super().__init__(layers, judgement, conditions)
         # Under spectral norm the size of a weight only sets how fast Adam turns it: 0.02 would be too fast.
         initialise(self, "xavier", 1.0)
