@@ -17,6 +17,15 @@ class _Sliced(nn.Module):
         return x[:, :, ::2]
 
 
+class _StridedByLists(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, 2, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, None, [2], [1])
+
+
 CRITICS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "strided": (lambda: nn.Conv2d(2, 4, 4, 2, 1), (3, 2, 8, 8)),
     "left out by the stride": (lambda: nn.Conv2d(2, 4, 3, (3, 2), bias=False), (3, 2, 10, 8)),
@@ -25,6 +34,8 @@ CRITICS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "reflected": (lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), (2, 2, 5, 4)),
     "of a line": (lambda: nn.Conv1d(3, 4, 5, 2, 2), (2, 3, 11)),
     "of a space": (lambda: nn.Conv3d(2, 3, 3, 2, 1), (2, 2, 5, 4, 6)),
+    "one number for both directions": (_StridedByLists, (2, 2, 5, 4)),
+    "layer norm of vectors": (lambda: nn.Sequential(nn.Linear(5, 6), nn.GroupNorm(1, 6)), (3, 5)),
     "layer norm": (lambda: nn.GroupNorm(1, 4), (3, 4, 5, 6)),
     "layer norm of a line": (lambda: nn.GroupNorm(1, 4), (3, 4, 7)),
     "layer norm without weights": (lambda: nn.GroupNorm(1, 4, affine=False), (3, 4, 5, 6)),
@@ -104,6 +115,55 @@ def test_what_the_critic_gave_is_differentiated_by_weights_as_well() -> None:
         found.append([*first, *torch.autograd.grad(sum(g.square().sum() for g in first), weights)])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", ["all", "layer norm", "strided"])
+def test_a_third_derivative_is_torchs(name: str) -> None:
+    torch.manual_seed(0)
+    make, shape = CRITICS[name]
+    critic, x = make().double(), torch.randn(shape, dtype=torch.float64)
+    weights = list(critic.parameters())
+    found = []
+    for way in (double_backward.gradient, _plain_gradient):
+        penalty = (way(_bent(critic), x).flatten(1).norm(dim=1) - 1).square().sum()
+        second = torch.autograd.grad(penalty, weights, create_graph=True, allow_unused=True)
+        square = sum(g.square().sum() for g in second if g is not None)
+        found.append(torch.autograd.grad(square, weights, allow_unused=True))
+    assert any(g is not None and g.abs().max() > 0 for g in found[1])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(*(torch.zeros(()).double() if g is None else g for g in (one, other)))
+
+
+def test_critics_whose_weights_are_frozen_are_differentiated_too() -> None:
+    torch.manual_seed(0)
+    critic = CRITICS["all"][0]().double().requires_grad_(False)
+    x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    slopes, again = [], []
+    for way in (double_backward.gradient, _plain_gradient):
+        given: list[Tensor] = []
+        leaf = x.clone().requires_grad_()
+
+        def noted(x: Tensor, given: list[Tensor] = given, leaf: Tensor = leaf) -> Tensor:
+            given.append(_bent(critic)(x + leaf))
+            return given[0]
+
+        slopes.append(way(noted, x))
+        (slope,) = torch.autograd.grad(given[0].sum(), leaf, create_graph=True)
+        again += torch.autograd.grad(slope.square().sum(), leaf)
+    torch.testing.assert_close(*slopes)
+    torch.testing.assert_close(*again)
+
+
+def test_double_precision_stays_under_autocast_as_torch_has_it() -> None:
+    critic = nn.Conv2d(1, 2, 3).double()
+    with torch.autocast("cpu", torch.bfloat16):
+        slope = double_backward.gradient(lambda x: critic(x).square().sum((1, 2, 3)), torch.ones(1, 1, 4, 4).double())
+        value = critic(torch.ones(1, 1, 4, 4).double())
+    (torchs,) = torch.autograd.grad(
+        critic(x := torch.ones(1, 1, 4, 4).double().requires_grad_()).square().sum(), x
+    )
+    assert value.dtype == torch.float64
+    torch.testing.assert_close(slope, torchs, rtol=1e-12, atol=0)
 
 
 def test_it_is_torchs_again_outside() -> None:

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .double_backward import differentiated
+
 # From so many positions on torch's group norm, of one channel a group, is fast with channels last; under it, very slow.
 _LARGE_PLANE = 1024
 
@@ -88,7 +90,7 @@ class _InstanceNorm(torch.autograd.Function):
         x, weight, bias, mean, scale = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated once more: by what is differentiable twice
             normed = _plainly_normed(x, weight, bias, ctx.eps)
-            return *torch.autograd.grad(normed, (x, weight, bias), gradient, create_graph=True), None
+            return *differentiated(normed, (x, weight, bias), gradient, ctx.needs_input_grad[:3]), None
         count = x.shape[2] * x.shape[3]
         # x less a mean that x's own precision can hold; `off` is what that mean is wrong by.
         near = mean.to(x.dtype)

@@ -9,13 +9,13 @@ StyleGAN2-ADA's training (Karras et al. 2020, arXiv:2006.06676). Whatever else a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 aten = torch.ops.aten
@@ -47,6 +47,15 @@ def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             (slope,) = torch.autograd.grad(value, x, create_graph=True)
             forms.weights_wanted = True
     return slope
+
+
+def differentiated(
+    value: Tensor, inputs: Sequence[Tensor], given: Tensor, wanted: Sequence[bool]
+) -> tuple[Tensor | None, ...]:
+    """As ``torch.autograd.grad`` with ``create_graph``, but None for the inputs whose gradient nobody wants."""
+    asked = [x for x, needed in zip(inputs, wanted, strict=True) if needed]
+    found = iter(torch.autograd.grad(value, asked, given, create_graph=True))
+    return tuple(next(found) if needed else None for needed in wanted)
 
 
 class _Forms(TorchFunctionMode):
@@ -94,11 +103,19 @@ def _convolution(
     kind = input.device.type
     if torch.is_autocast_enabled(kind):
         lower = torch.get_autocast_dtype(kind)
-        input, weight, bias = input.to(lower), weight.to(lower), None if bias is None else bias.to(lower)
+        input, weight, bias = (
+            t if t is None or t.dtype == torch.float64 else t.to(lower) for t in (input, weight, bias)
+        )
     places = weight.ndim - 2
-    shape = tuple([s] * places if isinstance(s, int) else list(s) for s in (stride, padding, dilation))
+    shape = tuple(_of_each_place(numbers, places) for numbers in (stride, padding, dilation))
     made: Tensor = _Convolution.apply(input, weight, bias, (*shape, groups), forms, is_asked_for)
     return made
+
+
+def _of_each_place(numbers: int | Sequence[int], places: int) -> list[int]:
+    """One number for all directions, also as a sequence, or one for each of them."""
+    given = [numbers] if isinstance(numbers, int) else list(numbers)
+    return given * places if len(given) == 1 else given
 
 
 class _Convolution(torch.autograd.Function):
@@ -166,7 +183,8 @@ def _group_norm(
     eps: float = 1e-5,
 ) -> Tensor | None:
     """As ``F.group_norm`` of one group on a CPU, which is layer norm; None for what is left to torch."""
-    if num_groups != 1 or weight is None or bias is None or input.device.type != "cpu":
+    elsewhere = num_groups != 1 or weight is None or bias is None or input.device.type != "cpu"
+    if elsewhere or input.ndim < 3 or not input.numel():
         return None
     made: Tensor = _LayerNorm.apply(input.contiguous(memory_format=_order(input)), weight, bias, eps, forms)
     return made
@@ -183,7 +201,7 @@ def _laid_like(given: Tensor, x: Tensor) -> Tensor:
 
 
 def _sizes(x: Tensor) -> tuple[int, int, int]:
-    return len(x), x.shape[1], x[0, 0].numel()
+    return len(x), x.shape[1], math.prod(x.shape[2:])
 
 
 class _LayerNorm(torch.autograd.Function):
@@ -200,9 +218,10 @@ class _LayerNorm(torch.autograd.Function):
         given = _laid_like(given, x)
         if torch.is_grad_enabled():
             if not ctx.forms.weights_wanted:
-                return _LayerNormGradient.apply(given, x, weight, mean, scale), None, None, None, None
+                into_x = _LayerNormGradient.apply(given, x, weight, mean, scale, ctx.eps)
+                return into_x, None, None, None, None
             normed = F.group_norm(x, 1, weight, bias, ctx.eps)
-            return *torch.autograd.grad(normed, (x, weight, bias), given, create_graph=True), None, None
+            return *differentiated(normed, (x, weight, bias), given, ctx.needs_input_grad[:3]), None, None
         wanted = list(ctx.needs_input_grad[:3])
         into = aten.native_group_norm_backward(given, x, mean, scale, weight, *_sizes(x), 1, wanted)
         return *into, None, None
@@ -216,20 +235,27 @@ class _LayerNormGradient(torch.autograd.Function):
 
     - into ĝ the same line again, for it is symmetric: ``s (v - mean(v) - x̂ p)``;
     - into x, of which s, x̂ and the means are made: ``-s² (c (v - mean(v)) + p (ĝ - mean(ĝ)) + (q - 2 p c) x̂)``.
+
+    Where that is to be differentiated a third time, the mean and s are made anew, as functions of x.
     """
 
     @staticmethod
-    def forward(ctx: Any, given: Tensor, x: Tensor, weight: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, given: Tensor, x: Tensor, weight: Tensor, mean: Tensor, scale: Tensor, eps: float
+    ) -> Tensor:
         ctx.save_for_backward(given, x, weight, mean, scale)
+        ctx.eps = eps
         wanted = [True, False, False]
         into_x, *_ = aten.native_group_norm_backward(given, x, mean, scale, weight, *_sizes(x), 1, wanted)
         return into_x
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
         given, x, weight, mean, scale = ctx.saved_tensors
         wide = torch.promote_types(x.dtype, weight.dtype)
+        if torch.is_grad_enabled():
+            variance, mean = torch.var_mean(x.to(wide).flatten(1), 1, correction=0, keepdim=True)
+            scale = torch.rsqrt(variance + ctx.eps)
         # As (B, places, channels): how planes with channels last lie, on which these lines are fastest.
         v, g, normed = (t.to(wide).flatten(2).transpose(1, 2) for t in (v, given, x))
         weighted = g * weight
@@ -248,7 +274,7 @@ class _LayerNormGradient(torch.autograd.Function):
         into_weight = (into_weighted * g).sum((0, 1))
         into_given = into_weighted * weight
         back = [t.transpose(1, 2).unflatten(2, x.shape[2:]).to(x.dtype) for t in (into_given, into_x)]
-        return *back, into_weight, None, None
+        return *back, into_weight, None, None, None
 
 
 def _leaky_relu(
