@@ -224,7 +224,7 @@ def test_every_system_is_trained_without_a_download_and_read_back(name: str, tmp
         (["--data", "mnist"], "mnist is not there"),
         (["--data", "digits", "--data", "digits"], "one dataset, not from 2"),
         (["--data", "ring-8"], "cannot be built for (2, 1, 1)|cannot be halved twice"),
-        (["--size", "9"], "cannot be halved twice"),
+        (["--size", "3"], "cannot be halved twice"),
         (["--name", "a/b"], '"a/b" cannot be the name of a model'),
         (["--steps", "3", "--minutes", "2"], "exclude each other"),
         (["--config", "missing.toml"], "missing.toml does not exist"),

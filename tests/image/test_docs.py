@@ -66,7 +66,7 @@ def test_create_builds_by_name_and_refuses_in_one_line() -> None:
         ({"name": "dcgn"}, "Did you mean dcgan"),
         ({"name": "dcgan", "widht": 3}, "Did you mean 'width'"),
         ({"name": "dcgan", "width": 0}, "width = 0 is wrong"),
-        ({"name": "dcgan", "image_size": 7}, "cannot be halved twice"),
+        ({"name": "dcgan", "image_size": 3}, "cannot be halved twice"),
         ({"name": "dcgan", "image_size": 0}, "no pictures of 0"),
     ):
         with pytest.raises(VoiceganError, match=said):

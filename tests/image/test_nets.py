@@ -8,7 +8,7 @@ from voicegan.image.nets import DISCRIMINATORS, GENERATORS
 from voicegan.image.nets.dcgan import ConvDiscriminator, ConvGenerator
 from voicegan.image.nets.halving import double, halve, sides
 
-SHAPES = [(1, 8, 8), (3, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 16, 8)]
+SHAPES = [(1, 8, 8), (3, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 16, 8), (1, 9, 14)]
 
 
 @pytest.mark.parametrize("name", GENERATORS.names())
@@ -63,7 +63,7 @@ def test_64_pixels_are_the_papers_four_steps() -> None:
     assert convs[0].weight.std().item() == pytest.approx(0.02, rel=0.02)
 
 
-@pytest.mark.parametrize(("shape", "hint"), [((1, 6, 6), "mlp"), ((1, 9, 8), "4 divides"), ((2,), "points")])
+@pytest.mark.parametrize(("shape", "hint"), [((1, 3, 6), "mlp"), ((1, 8, 1), "at least 4"), ((2,), "points")])
 def test_what_cannot_be_halved_is_refused(shape: tuple[int, ...], hint: str) -> None:
     with pytest.raises(VoiceganError) as error:
         sides(shape)
@@ -71,7 +71,7 @@ def test_what_cannot_be_halved_is_refused(shape: tuple[int, ...], hint: str) -> 
 
 
 def test_how_often_sizes_are_halved() -> None:
-    assert [len(sides((1, n, n))) - 1 for n in (4, 8, 12, 16, 20, 32, 64)] == [2, 2, 2, 2, 2, 3, 4]
+    assert [len(sides((1, n, n))) - 1 for n in (4, 7, 8, 12, 16, 20, 32, 64)] == [2, 2, 2, 2, 2, 2, 3, 4]
     assert sides((1, 28, 28)) == [(28, 28), (14, 14), (7, 7), (4, 4)]
     assert sides((3, 28, 16)) == [(28, 16), (14, 8), (7, 4)]
 

@@ -24,10 +24,10 @@ def sides(shape: Sequence[int]) -> list[Sides]:
             "Set net = 'mlp' for points.",
         )
     height, width = shape[1:]
-    if height % 4 or width % 4:
+    if min(height, width) < 4:
         raise VoiceganError(
             f"pictures of {height} x {width} cannot be halved twice",
-            "Choose a size that 4 divides, or set net = 'mlp'.",
+            "Choose a size of at least 4, or set net = 'mlp'.",
         )
     made = [(height, width)]
     while len(made) < 3 or min(_half(made[-1])) >= 4:
