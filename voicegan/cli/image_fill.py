@@ -83,7 +83,8 @@ def complete(
 ) -> None:
     """Complete PICTURES, a file or a folder, by a search in a GAN's latent space (Yeh et al. 2016).
 
-    Any GAN without classes will do: that vector is sought whose picture agrees with what is known and looks real.
+    A plain GAN (dcgan, wgan-gp, ...) will do: that vector is sought whose picture agrees with what is known and looks
+    real.
     """
     from ..image.complete import complete as search
 

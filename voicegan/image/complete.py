@@ -89,7 +89,8 @@ def complete(
     Raises
     ------
     VoiceganError
-        The system has no latent vectors or discriminator, or a picture has nothing to fill or nothing known.
+        The system has no latent vectors, or no discriminator that scores pictures, or draws its pixels; or a picture
+        has nothing to fill or nothing known.
     """
     if not isinstance(system, AdversarialSystem) or system.can("encode"):
         raise VoiceganError("this model has no discriminator of pictures to search with", "Use a plain GAN.")
@@ -111,7 +112,9 @@ def complete(
     # Gaussian vectors lie near a sphere; the search may not run away from it (the paper clips a cube).
     reach = latents.detach().abs().max().clamp_min(1.0)
     for _ in range(steps):
-        loss, _, _ = _losses(system, latents, wanted, weights, scale, prior)
+        loss, _, made = _losses(system, latents, wanted, weights, scale, prior)
+        if not made.requires_grad:
+            raise VoiceganError("this model draws its pixels, which no search can follow", "Use a plain GAN.")
         optimizer.zero_grad(set_to_none=True)
         (latents.grad,) = torch.autograd.grad(loss.sum(), [latents])
         optimizer.step()
@@ -133,7 +136,10 @@ def _losses(
     made = system.decode(latents)
     contextual = ((made - wanted).abs() * weights).sum((1, 2, 3)) / scale
     with system.outside_training("d") as (judge,):
-        scores = torch.stack([score.flatten(1).mean(1) for score in judge(made).scores]).mean(0)
+        judged = judge(made).scores
+    if not judged:
+        raise VoiceganError("this model's discriminator tells classes, not what looks real", "Use a plain GAN.")
+    scores = torch.stack([score.flatten(1).mean(1) for score in judged]).mean(0)
     # log(1 - D(G(z))) of the paper, in its form that does not saturate, as the generator learnt.
     return contextual + prior * F.softplus(-scores), contextual, made
 
