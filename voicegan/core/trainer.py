@@ -287,10 +287,11 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         with self.fabric.autocast():
             terms = phase.loss(batch, scratch, progress)
-        trained = [term.float() for term in terms.values() if term.requires_grad]
-        if not trained:
-            raise ValueError(f"phase {phase.name!r}: no term depends on what {phase.optimizer!r} trains")
-        torch.stack(trained).sum().backward()
+        idle = [name for name, term in terms.items() if not term.requires_grad]
+        if idle or not terms:
+            which = f"the term {idle[0]!r} does not depend" if idle else "no term depends"
+            raise ValueError(f"phase {phase.name!r}: {which} on what {phase.optimizer!r} trains")
+        torch.stack([term.float() for term in terms.values()]).sum().backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.ranks.average(p.grad for p in parameters if p.grad is not None)
         if spec.clip_norm is not None and parameters:
