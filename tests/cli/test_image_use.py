@@ -122,6 +122,7 @@ def test_ways_begin_and_end_at_the_samples_of_their_seeds(home: Path, tmp_path: 
         top, left = row * cell, column * cell
         difference = grid[top : top + cell, left : left + cell].astype(int) - pixels(alone)[:cell, :cell]
         assert abs(difference).max() <= 1
+    assert "two numbers, not of" in one_line(image("interpolate", "tiny", "--out", out, "--plane", 4))
     assert "--seeds is '4'" in one_line(image("interpolate", "tiny", "--out", out, "--seeds", "4"))
     assert "no name of a PNG" in one_line(image("interpolate", "tiny", "--out", tmp_path / "x"))
 

@@ -15,11 +15,11 @@ from voicegan.image import metrics
 from voicegan.image.complete import complete, importance, poisson
 from voicegan.image.data import ImageSource, load_pictures
 from voicegan.image.judge import load_judge
-from voicegan.image.latent import Term, between, latents_of, parse
+from voicegan.image.latent import Term, between, latents_of, parse, plane
 from voicegan.image.show import hole
 from voicegan.image.systems import SYSTEMS
 
-SEARCHED = "gan dcgan lsgan wgan wgan-gp dragan sngan unrolled infogan".split()
+SEARCHED = ["gan", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sngan", "unrolled", "infogan"]
 
 
 def test_walks_keep_to_the_sphere_and_go_evenly() -> None:
@@ -103,6 +103,21 @@ def test_models_that_cannot_be_searched_are_refused() -> None:
         complete(system, images, torch.zeros(1, 1, 8, 8, dtype=torch.bool))
 
 
+@pytest.mark.parametrize(("name", "reach"), [("vae", 1.5), ("bigan", 0.9)])
+def test_a_plane_lies_evenly_in_its_prior(name: str, reach: float) -> None:
+    """Of a Gaussian, its quantiles; of uniform numbers, even steps. Rows go down, columns across."""
+    made_of = plane(made(name, latent=2), 8).view(8, 8, 2)
+    across, down = made_of[0, :, 0], made_of[:, 0, 1]
+    assert (made_of[..., 0] == across).all() and (made_of[..., 1] == down[:, None]).all()
+    assert (across.diff() > 0).all() and (down.diff() > 0).all()
+    shares = (torch.arange(8) + 0.5) / 8
+    wanted = torch.special.ndtri(shares) if name == "vae" else 2 * shares - 1
+    torch.testing.assert_close(across, wanted, atol=0.1, rtol=0)
+    assert across[-1] == pytest.approx(reach, abs=0.1)
+    with pytest.raises(VoiceganError, match="two numbers, not of 4"):
+        plane(made(name), 8)
+
+
 @pytest.mark.parametrize("name", SYSTEMS.names())
 def test_every_model_is_searched_or_refused_in_one_line(name: str) -> None:
     images = torch.zeros(1, 1, 8, 8)
@@ -110,7 +125,9 @@ def test_every_model_is_searched_or_refused_in_one_line(name: str) -> None:
     if name in SEARCHED:
         assert complete(system, images, hole(images), steps=1, tries=1).images.shape == images.shape
     else:
-        with pytest.raises(VoiceganError, match="searched|tells classes|draws its pixels|no discriminator of pic"):
+        with pytest.raises(
+            VoiceganError, match="searched|tells classes|draws its pixels|no discriminator of pic"
+        ):
             complete(system, images, hole(images), steps=1, tries=1)
 
 

@@ -32,9 +32,22 @@ CLASS = click.option(
 @click.option(
     "--steps", type=click.IntRange(2), default=9, show_default=True, help="Pictures from each to the next."
 )
+@click.option(
+    "--plane",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Of a model with two latent numbers: N by N pictures, all that it makes, in place of ways.",
+)
 @CLASS
 def interpolate(
-    model: str, system: str | None, device: str, out: Path, seeds: str, steps: int, class_name: str | None
+    model: str,
+    system: str | None,
+    device: str,
+    out: Path,
+    seeds: str,
+    steps: int,
+    plane: int | None,
+    class_name: str | None,
 ) -> None:
     """Go from one picture to the next by their latent vectors: a row of the grid for each way.
 
@@ -43,9 +56,16 @@ def interpolate(
     import torch
 
     from ..image.latent import between, latents_of
+    from ..image.latent import plane as plane_of
     from ..image.show import grid
 
     require_picture(out)
+    if plane is not None:
+        _, built = build(model, system, device, "decode")
+        with torch.no_grad():
+            grid(built.decode(plane_of(built, plane)), out, plane)
+        click.echo(f"{out}: {plane} by {plane} pictures of the latent plane", err=True)
+        return
     numbers = [part.strip() for part in seeds.split(",")]
     if len(numbers) < 2 or not all(number.isdecimal() for number in numbers):
         raise VoiceganError(

@@ -138,7 +138,9 @@ def _losses(
     with system.outside_training("d") as (judge,):
         judged = judge(made).scores
     if not judged:
-        raise VoiceganError("this model's discriminator tells classes, not what looks real", "Use a plain GAN.")
+        raise VoiceganError(
+            "this model's discriminator tells classes, not what looks real", "Use a plain GAN."
+        )
     scores = torch.stack([score.flatten(1).mean(1) for score in judged]).mean(0)
     # log(1 - D(G(z))) of the paper, in its form that does not saturate, as the generator learnt.
     return contextual + prior * F.softplus(-scores), contextual, made

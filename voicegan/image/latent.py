@@ -13,6 +13,7 @@ from ..core.random import Draws
 from ..errors import VoiceganError
 from .systems.base import ImageSystem
 
+QUANTILES_OF = 4096  # vectors that say where a latent number lies
 MEAN_OF = 256  # vectors whose mean stands for a class
 
 
@@ -41,6 +42,24 @@ def between(ends: Tensor, steps: int) -> Tensor:
     round_ = round_ * ((1 - share) * lengths[0] + share * lengths[1])
     walked: Tensor = torch.where(straight, (1 - share) * first + share * second, round_)
     return walked
+
+
+def plane(system: ImageSystem, side: int) -> Tensor:
+    """Latent vectors (side², 2) of two numbers at evenly probable places, row by row (Kingma & Welling 2013, fig. 4).
+
+    Raises VoiceganError where there are not two numbers.
+    """
+    device = next(system.parameters()).device
+    with torch.no_grad():
+        drawn = system.latents(Draws(0, 0, 0, range(QUANTILES_OF), device))
+    if drawn.shape[1] != 2:
+        raise VoiceganError(
+            f"a plane shows latent vectors of two numbers, not of {drawn.shape[1]}",
+            "Train a model with --set model.latent=2, such as a vae.",
+        )
+    shares = (torch.arange(side, dtype=drawn.dtype, device=device) + 0.5) / side
+    across, down = (drawn[:, axis].quantile(shares) for axis in (0, 1))
+    return torch.cartesian_prod(down, across).flip(1)
 
 
 # Sums ---------------------------------------------------------------------------------------------------------
