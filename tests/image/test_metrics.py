@@ -12,6 +12,7 @@ from voicegan.image.metrics import (
     count_modes,
     frechet_distance,
     frechet_floor,
+    iou,
     label_accuracy,
     nearest_neighbour_accuracy,
     precision_recall,
@@ -123,3 +124,15 @@ def test_psnr_and_ssim_are_closed_for_flat_pictures():
     assert torch.allclose(ssim(picture, picture), torch.ones(2, dtype=torch.float64))
     # Opposite structure around one level; around 0 the level would be opposite too, and the product positive.
     assert (ssim(5 + picture, 5 - picture) < 0).all()
+
+
+def test_iou_counts_each_class_over_all_maps():
+    told = torch.tensor([[[0, 0], [1, 1]], [[0, 1], [1, 1]]])
+    truth = torch.tensor([[[0, 1], [1, 1]], [[0, 0], [1, 1]]])
+    each = iou(told, truth, 3)
+    # Of class 0 two places of four are common, of class 1 four of six; nobody has class 2.
+    assert each[:2].tolist() == pytest.approx([2 / 4, 4 / 6]) and each[2].isnan()
+    assert float(iou(told, told, 3).nanmean()) == 1
+    assert float(iou(told, 1 - told, 2).nanmean()) == 0
+    with pytest.raises(ValueError, match="differ in shape"):
+        iou(told, truth[:1], 3)

@@ -165,6 +165,23 @@ def count_modes(samples: Tensor, centres: Tensor, deviation: float, reach: float
 # Pictures beside pictures -------------------------------------------------------------------------------------
 
 
+def iou(told: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """Intersection over union of each class (Jaccard 1912) of maps of labels: int64, shaped alike, to ``(K,)``.
+
+    Over all places of all maps together, as benchmarks of segmentation count (Everingham 2010); NaN for a class that is
+    in neither, so that ``nanmean`` is the usual mean.
+    """
+    if told.shape != truth.shape:
+        raise ValueError(f"maps of labels differ in shape: {tuple(told.shape)}, {tuple(truth.shape)}")
+    both = (
+        torch.bincount((told * classes + truth).flatten(), minlength=classes**2)
+        .view(classes, classes)
+        .double()
+    )
+    common = both.diagonal()
+    return common / (both.sum(0) + both.sum(1) - common)
+
+
 def psnr(a: Tensor, b: Tensor, span: float = 2.0) -> Tensor:
     """Peak signal-to-noise ratio in dB, of each pair of pictures: ``(N, C, H, W)`` twice to ``(N,)``.
 
