@@ -291,3 +291,15 @@ def test_hinge_leaves_alone_what_is_beyond_the_margin() -> None:
 def test_a_phase_is_plain_data() -> None:
     for name in SYSTEMS:
         assert all(isinstance(phase, Phase) for phase in made(name).phases(START))
+
+
+def test_looking_ahead_leaves_the_discriminator_as_it_is() -> None:
+    """Its running means too, where it has batch norm."""
+    system = made("unrolled", net="dcgan", d_norm="batch", unroll=3)
+    batch, scratch = a_batch()
+    before = {name: value.clone() for name, value in system.d.state_dict().items()}
+    system.generator_loss(batch, scratch, Progress(0, 10))["adversarial"].backward()
+    after = system.d.state_dict()
+    assert "layers.1.1.running_mean" in before and all(
+        torch.equal(after[name], before[name]) for name in before
+    )

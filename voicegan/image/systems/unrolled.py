@@ -48,9 +48,10 @@ class Unrolled(AdversarialSystem):
     def ahead(self, image: Tensor, fake: Tensor) -> Callable[[Tensor], Logits]:
         """D as it will be after K steps of gradient descent on this batch; D itself stays as it is."""
         theta = {name: weight.detach().requires_grad_() for name, weight in self.d.named_parameters()}
+        running = {name: kept.clone() for name, kept in self.d.named_buffers()}  # batch norm's
 
         def d(x: Tensor) -> Logits:
-            judged: Logits = functional_call(self.d, theta, (x,))
+            judged: Logits = functional_call(self.d, theta | running, (x,))
             return judged
 
         for _ in range(self.config.unroll):
