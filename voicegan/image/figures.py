@@ -255,8 +255,9 @@ def of_translations(
         return figures + _kept("class_kept", judge, labels, made, b, constant, "the mean of b")
     judge_b = judge_of_styles()
     raw = translate(untrained, a.to(device), "b").cpu()
+    # Held-out digits are translated, and their own translations known: near others is what they are asked to be.
     others = to_float(data.train.b.images[:count])
-    real, *features = (judge_b(x)[0] for x in (b, made, others, raw))
+    real, *features = (judge_b(x)[0] for x in (others, made, b, raw))
     back = translate(system, b.to(device), "a").cpu()
     return [
         *figures,
