@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from click.testing import CliRunner
+from image.shapes import a_batch
 
 import voicegan.image
 from voicegan.cli import main
+from voicegan.core.system import Progress
 from voicegan.errors import VoiceganError
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own-gan.md").read_text(encoding="utf-8")
@@ -53,8 +56,31 @@ def test_the_losses_of_the_page_are_those_of_its_paper(here: Path) -> None:
     torch.testing.assert_close(loss, -d_real.log().mean() - (1 - d_fake).log().mean())
 
 
+def test_the_tricks_of_the_page_take_part(here: Path) -> None:
+    """Each of them changes what D learns from the same batch, but for the decay, which changes the update."""
+    (here / "tricky.py").write_text(blocks("python")[1])
+    tricky = voicegan.image.create("tricky.py:Tricky", image_size=8, width=4)
+    assert tricky.optimizers()["d"].weight_decay == 1e-4 and tricky.optimizers()["g"].weight_decay == 0
+    batch, scratch = a_batch(6)
+    image = batch["image"]
+    with torch.no_grad():
+        tricky.fake(scratch)
+        loss = tricky.discriminator_loss(batch, scratch, Progress(0, 10))["adversarial"]
+        assert tricky.pool.count == 6  # these fakes are there for later
+        # Late in the run nothing is noise any more, and the pool still gives what it was given: by hand, it is this.
+        tricky.pool = type(tricky.pool)(200)
+        late = tricky.discriminator_loss(batch, scratch, Progress(10, 10))["adversarial"]
+        (real,), (fake,) = tricky.d(image).scores, tricky.d(tricky.fake(scratch)).scores
+        assert not torch.allclose(loss, late)
+        torch.testing.assert_close(late, F.binary_cross_entropy_with_logits(real, torch.full_like(real, 0.9))
+                                   + F.softplus(fake).mean())  # fmt: skip
+    done = CliRunner().invoke(main, ["image", "train", "tricky.py:Tricky", "--data", "digits", "--steps", "2",
+                                     "--set", "model.width=4", "--device", "cpu", "--name", "tricky"])  # fmt: skip
+    assert done.exit_code == 0, done.output
+
+
 def test_the_loop_of_the_page_runs(here: Path) -> None:
-    (here / "loop.py").write_text(blocks("python")[1])
+    (here / "loop.py").write_text(blocks("python")[2])
     done = runpy.run_path(str(here / "loop.py"))
     assert done["images"].shape == (16, 1, 8, 8) and done["images"].abs().max() <= 1
 
