@@ -157,7 +157,9 @@ def test_critics_whose_weights_are_frozen_are_differentiated_too() -> None:
 def test_double_precision_stays_under_autocast_as_torch_has_it() -> None:
     critic = nn.Conv2d(1, 2, 3).double()
     with torch.autocast("cpu", torch.bfloat16):
-        slope = double_backward.gradient(lambda x: critic(x).square().sum((1, 2, 3)), torch.ones(1, 1, 4, 4).double())
+        slope = double_backward.gradient(
+            lambda x: critic(x).square().sum((1, 2, 3)), torch.ones(1, 1, 4, 4).double()
+        )
         value = critic(torch.ones(1, 1, 4, 4).double())
     (torchs,) = torch.autograd.grad(
         critic(x := torch.ones(1, 1, 4, 4).double().requires_grad_()).square().sum(), x

@@ -34,11 +34,11 @@ class InfoGANConfig(AdversarialConfig):
 class InfoGAN(AdversarialSystem):
     """The game of GAN, less ``λ L_I(G, Q)``: a lower bound of the information between codes and samples (eq. 5 and 6).
 
-    No label is ever seen. Q shares all of D but its outputs, and is trained with D and with G, on samples whose codes
-    are known: the fakes. Which pictures share a category is then G's choice, and may be slants or strokes as well as
-    digits. With ``consistency``, Q is asked about real pictures too: a copy that is moved and turned a little is to be
-    of the same category, as Elastic-InfoGAN asks (Ojha et al. 2020, arXiv:1910.01112), here by the information that the
-    two share (Ji et al. 2019, arXiv:1807.06653). See :class:`InfoGANConfig`.
+    No label is ever seen. Q shares all of D but its outputs and is trained with D, on samples whose codes are known:
+    the fakes; G is trained to be read by it. Which pictures share a category is then G's choice, and may be slants or
+    strokes as well as digits. With ``consistency``, Q is asked about real pictures too: a copy that is moved and turned
+    a little is to be of the same category, as Elastic-InfoGAN asks (Ojha et al. 2020, arXiv:1910.01112), here by the
+    information that the two share (Ji et al. 2019, arXiv:1807.06653). See :class:`InfoGANConfig`.
     """
 
     Config = InfoGANConfig
