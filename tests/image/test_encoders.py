@@ -1,29 +1,28 @@
 """What the papers say of the systems with an encoder, looked for in the systems themselves."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
+from image.by_heart import ByHeart
 from image.shapes import CLASSES, SHAPE, a_batch, made
 
 from voicegan.core.random import Draws
-from voicegan.core.system import Logits, Progress
+from voicegan.core.system import Progress
 from voicegan.image.nets import ENCODERS
 from voicegan.image.systems.vae import divergence
 
 START = Progress(0, 10)
 
 
-class Says(torch.nn.Module):
-    """A discriminator that says one number of what is like `real` and another of all else."""
-
-    def __init__(self, of_real: float, of_fake: float, real: torch.Tensor) -> None:
-        super().__init__()
-        self.of_real, self.of_fake, self.real = of_real, of_fake, real
-
-    def forward(self, x: torch.Tensor, condition: torch.Tensor | None = None) -> Logits:
-        is_real = x.shape == self.real.shape and torch.equal(x, self.real)
-        return Logits((torch.full((len(x), 1), self.of_real if is_real else self.of_fake),))
+def plain(name: str, outputs: int, inputs: int, **config: Any) -> Any:
+    """A system whose networks are one layer each, for those of the tables make all pictures alike at first."""
+    system = made(name, **config)
+    torch.manual_seed(0)
+    system.e = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, outputs))
+    system.g = torch.nn.Sequential(torch.nn.Linear(inputs, 64), torch.nn.Unflatten(1, SHAPE))
+    return system
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
@@ -57,6 +56,18 @@ def test_the_clean_picture_is_asked_for_and_the_spoilt_one_shown() -> None:
     loss = system.loss(batch, scratch, START)["reconstruction"]
     torch.testing.assert_close(loss, batch["image"].square().mean())
     assert (shown[0] - batch["image"]).std().item() == pytest.approx(0.5, rel=0.15)
+
+
+@pytest.mark.parametrize(("name", "size"), [("dae", 4), ("aae", 4), ("aae-few-labels", 4 + CLASSES)])
+def test_each_picture_is_reconstructed_from_its_own_code(name: str, size: int) -> None:
+    system = plain(name, outputs=size, inputs=size, **({"noise": "none"} if name == "dae" else {}))
+    batch, scratch = a_batch(data=system.data)
+    image = batch["image"]
+    again = torch.cat([system.g(system.code(system.e(x[None]))) for x in image])
+    expected, a_neighbours = ((again - x).square().mean() for x in (image, image.roll(1, 0)))
+    assert not torch.isclose(expected, a_neighbours)
+    (squares,) = system.phases(START)[0].loss(batch, scratch, START).values()
+    torch.testing.assert_close(squares, expected)
 
 
 # vae ---------------------------------------------------------------------------------------------------------------
@@ -105,17 +116,52 @@ def test_noise_goes_through_the_encoder_to_its_gradient() -> None:
     assert rows[:4].abs().sum() > 0 and rows[4:].abs().sum() > 0
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_minus_the_bound_is_what_is_minimised(likelihood: str) -> None:
+    """``-E_q[log p(x | z)] + β KL``, by the densities of torch."""
+    system = plain("vae", outputs=8, inputs=4, likelihood=likelihood, deviation=0.3, beta=0.5)
+    batch, scratch = a_batch()
+    batch["image"] = batch["image"].sign()  # of pixels in between, torch's Bernoulli knows nothing
+    mean, log_variance = system.e(batch["image"]).chunk(2, dim=1)
+    q, p = torch.distributions.Normal(mean, (0.5 * log_variance).exp()), torch.distributions.Normal(0.0, 1.0)
+    decoded = system.g(q.mean + q.stddev * scratch.draws.normal("ε", 4))
+    if likelihood == "gaussian":
+        log_p = torch.distributions.Normal(decoded, 0.3).log_prob(batch["image"])
+    else:
+        log_p = torch.distributions.Bernoulli(logits=decoded).log_prob((batch["image"] + 1) / 2)
+    terms = system.loss(batch, scratch, START)
+    assert set(terms) == {"reconstruction", "divergence"}
+    kl = torch.distributions.kl_divergence(q, p).sum(1).mean()
+    for name, expected in (("reconstruction", -log_p.flatten(1).sum(1).mean()), ("divergence", 0.5 * kl)):
+        torch.testing.assert_close(terms[name], expected, rtol=1e-5, atol=0)
+
+
 # aae ---------------------------------------------------------------------------------------------------------------
 
 
 def test_draws_of_the_prior_are_real_and_codes_are_fakes() -> None:
-    system = made("aae", adversarial=1.0)
+    system = made("aae", adversarial=1.0).eval()
     batch, scratch = a_batch()
-    system.d = Says(2.0, -3.0, real=system.latents(scratch.draws))
+    system.d = ByHeart((system.latents(scratch.draws), 2.0), (system.e(batch["image"]), -3.0))
     loss = system.discriminator_loss(batch, scratch, START)["adversarial"].item()
     assert loss == pytest.approx(math.log1p(math.exp(-2.0)) + math.log1p(math.exp(-3.0)), rel=1e-4)
     fooled = system.regularisation_loss(batch, scratch, START)["adversarial"].item()
     assert fooled == pytest.approx(math.log1p(math.exp(3.0)), rel=1e-4)
+
+
+def test_classes_and_styles_are_told_from_the_priors_of_each() -> None:
+    system = made("aae-few-labels", adversarial=0.5).eval()
+    batch, scratch = a_batch(data="few-labels")
+    drawn, code = system.latents(scratch.draws), system.code(system.e(batch["image"]))
+    k = CLASSES
+    system.d_class = ByHeart((drawn[:, :k], 2.0), (code[:, :k], -3.0))
+    system.d_style = ByHeart((drawn[:, k:], 1.5), (code[:, k:], -0.5))
+    judged = system.discriminator_loss(batch, scratch, START)
+    paid = system.regularisation_loss(batch, scratch, START)
+    for name, real, fake in (("class", 2.0, -3.0), ("style", 1.5, -0.5)):
+        apart = math.log1p(math.exp(-real)) + math.log1p(math.exp(fake))
+        assert judged[name].item() == pytest.approx(apart, rel=1e-5)
+        assert paid[name].item() == pytest.approx(0.5 * math.log1p(math.exp(-fake)), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["aae", "aae-few-labels"])
@@ -146,9 +192,10 @@ def test_few_labels_train_the_logits_and_codes_hold_their_softmax() -> None:
 
 
 def test_pairs_of_both_inverses_are_told_apart_and_their_labels_exchanged() -> None:
-    system = made("bigan")
+    system = made("bigan").eval()
     batch, scratch = a_batch()
-    system.d = Says(2.0, -3.0, real=batch["image"])
+    image, z = batch["image"], system.latents(scratch.draws)
+    system.d = ByHeart(((image, system.e(image)), 2.0), ((system.g(z), z), -3.0))
     right = math.log1p(math.exp(-2.0)) + math.log1p(math.exp(-3.0))
     wrong = math.log1p(math.exp(2.0)) + math.log1p(math.exp(3.0))
     assert system.discriminator_loss(batch, scratch, START)["adversarial"].item() == pytest.approx(right)
