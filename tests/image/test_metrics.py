@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -136,3 +137,26 @@ def test_iou_counts_each_class_over_all_maps():
     assert float(iou(told, 1 - told, 2).nanmean()) == 0
     with pytest.raises(ValueError, match="differ in shape"):
         iou(told, truth[:1], 3)
+
+
+@pytest.mark.parametrize("span", [1.0, 2.0])
+def test_ssim_is_the_mean_over_every_place_of_a_gaussian_window(span):
+    """Wang 2004, eq. 13, written out: 11 x 11, σ = 1.5, K = (0.01, 0.03); pictures so faint that K matters."""
+    a, b = 0.05 * normal(2, 2, 13, 14) + 0.03, 0.05 * normal(2, 2, 13, 14, seed=1)
+    b = 0.7 * a + 0.3 * b
+    offsets = np.arange(11) - 5
+    bell = np.exp(-(offsets[:, None] ** 2 + offsets[None, :] ** 2) / (2 * 1.5**2))
+    bell /= bell.sum()
+    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
+    expected = []
+    for x, y in zip(a.numpy(), b.numpy(), strict=True):
+        each = []
+        for channel, row, column in np.ndindex(2, 13 - 10, 14 - 10):
+            p, q = (z[channel, row : row + 11, column : column + 11] for z in (x, y))
+            m_p, m_q = (bell * p).sum(), (bell * q).sum()
+            v_p, v_q = (bell * (p - m_p) ** 2).sum(), (bell * (q - m_q) ** 2).sum()
+            v_pq = (bell * (p - m_p) * (q - m_q)).sum()
+            level = (2 * m_p * m_q + c1) / (m_p**2 + m_q**2 + c1)
+            each.append(level * (2 * v_pq + c2) / (v_p + v_q + c2))
+        expected.append(np.mean(each))
+    assert ssim(a, b, span).tolist() == pytest.approx(expected, rel=1e-9)
