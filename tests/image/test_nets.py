@@ -7,6 +7,7 @@ from voicegan.errors import VoiceganError
 from voicegan.image.nets import DISCRIMINATORS, GENERATORS
 from voicegan.image.nets.dcgan import ConvDiscriminator, ConvGenerator
 from voicegan.image.nets.halving import double, halve, sides
+from voicegan.image.nets.mlp import DeepMLPDiscriminator
 
 SHAPES = [(1, 8, 8), (3, 16, 16), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 16, 8), (1, 9, 14)]
 
@@ -80,3 +81,11 @@ def test_odd_sides_are_halved_and_doubled() -> None:
     of = (7, 12)
     halved = halve(of, 2, 3)(torch.randn(1, 2, *of))
     assert halved.shape == (1, 3, 4, 6) and double(of, 3, 2)(halved).shape == (1, 2, *of)
+
+
+def test_the_deep_discriminator_is_the_papers_and_gives_features_whole() -> None:
+    d = DeepMLPDiscriminator((1, 28, 28), 500, "layer", heads={"class": 10}, dropout=0.5, score=False)
+    sizes = [(layer[1].in_features, layer[1].out_features) for layer in d.layers]
+    assert sizes == [(784, 1000), (1000, 500), (500, 250), (250, 250), (250, 250)]
+    first = d.train()(torch.ones(2, 1, 28, 28)).features[0][0]
+    assert torch.equal(first[0], first[1])  # dropout takes from what the next layer is given

@@ -197,6 +197,26 @@ def test_few_labels_train_d_alone_and_g_matches_features() -> None:
     assert system.generator_loss(batch, scratch, START)["features"].item() < 1e-10
 
 
+def test_all_that_sgan_s_discriminator_sees_is_noisy_alike_for_both_players() -> None:
+    """Section 5.1 adds noise to D's inputs. The generator's phase is judged by what the discriminator's will see."""
+    system = made("sgan", net="mlp-deep", noise=0.4, dropout=0.0)
+    batch, scratch = a_batch(400, data="few-labels")
+    seen: list[torch.Tensor] = []
+    system.d.register_forward_pre_hook(lambda _, shown: seen.append(shown[0].detach()))
+    system.generator_loss(batch, scratch, START)
+    system.discriminator_loss(batch, scratch, START)
+    clean = [batch["image"], scratch["fake"].detach()]
+    of_g, of_d, few = seen[:2], seen[2:4], seen[4]
+    assert all(torch.equal(one, other) for one, other in zip(of_g, of_d, strict=True))
+    noise = [x - y for x, y in zip((*of_d, few), (*clean, batch["few_image"]), strict=True)]
+    for each in noise:
+        assert each.std().item() == pytest.approx(0.4, rel=0.02) and abs(each.mean().item()) < 0.01
+    assert abs(torch.corrcoef(torch.stack([each.flatten() for each in noise])).fill_diagonal_(0)).max() < 0.03
+    assert (
+        not system.eval().classify(batch["image"]).equal(system.d(of_d[0]).heads["class"])
+    )  # which sees none
+
+
 @pytest.mark.parametrize("name", ["sgan", "catgan", "ccgan"])
 def test_few_labels_need_classes(name: str) -> None:
     assert SYSTEMS.get(name).data == "few-labels"

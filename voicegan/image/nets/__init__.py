@@ -21,6 +21,7 @@ GENERATORS = Registry(
     {
         "mlp": ("voicegan.image.nets.mlp:MLPGenerator", "two hidden layers; any shape, also points"),
         "mlp-norm": ("voicegan.image.nets.mlp:NormalisedMLPGenerator", "the same with batch norm"),
+        "mlp-deep": ("voicegan.image.nets.mlp:NormalisedMLPGenerator", "the same as mlp-norm"),
         "dcgan": ("voicegan.image.nets.dcgan:ConvGenerator", "transposed convolutions, batch norm"),
     },
 )
@@ -30,6 +31,7 @@ DISCRIMINATORS = Registry(
     {
         "mlp": ("voicegan.image.nets.mlp:MLPDiscriminator", "two hidden layers; any shape, also points"),
         "mlp-norm": ("voicegan.image.nets.mlp:MLPDiscriminator", "the same; its norm is asked for apart"),
+        "mlp-deep": ("voicegan.image.nets.mlp:DeepMLPDiscriminator", "five hidden layers"),
         "dcgan": ("voicegan.image.nets.dcgan:ConvDiscriminator", "strided convolutions"),
         "sngan": (
             "voicegan.image.nets.sngan:DeepConvDiscriminator",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
@@ -95,3 +96,34 @@ class MLPDiscriminator(LayeredDiscriminator):
             for size in sizes
         ]
         super().__init__(layers, Judgement(width, heads, score), conditions)
+
+
+class DeepMLPDiscriminator(LayeredDiscriminator):
+    """Five hidden layers, of ``width`` times 2, 1, ½, ½ and ½: of 500, those of Salimans et al. 2016 (section 5.1).
+
+    Layer norm and dropout are in place of their weight norm and noise; the parameters are those of `MLPDiscriminator`.
+    """
+
+    flat = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        width: int,
+        norm: Literal["none", "layer", "batch"] = "none",
+        conditions: int = 0,
+        heads: Mapping[str, int] | None = None,
+        dropout: float = 0.0,
+        score: bool = True,
+    ) -> None:
+        norms = {"none": nn.Identity, "layer": nn.LayerNorm, "batch": nn.BatchNorm1d}
+        last = max(1, width // 2)
+        sizes = (math.prod(shape) + conditions, 2 * width, width, last, last, last)
+        layers = [
+            # Dropout comes first, so that features are matched whole; what is seen is left whole too.
+            nn.Sequential(
+                nn.Dropout(dropout * (i > 0)), nn.Linear(size, after), norms[norm](after), nn.ReLU()
+            )
+            for i, (size, after) in enumerate(pairwise(sizes))
+        ]
+        super().__init__(layers, Judgement(last, heads, score), conditions)

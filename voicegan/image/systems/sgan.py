@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...core.objectives import NON_SATURATING, at_least_float32
 from ...core.system import Batch, Logits, Progress, Scratch
-from ...core.tricks import judge, mean_feature_matching
+from ...core.tricks import add_noise, judge, mean_feature_matching
 from ...errors import VoiceganError
 from .acgan import class_loss
 from .base import AdversarialConfig, AdversarialSystem, Data
@@ -23,8 +23,10 @@ from .base import AdversarialConfig, AdversarialSystem, Data
 class SGANConfig(AdversarialConfig):
     """Hyper-parameters of the system `sgan`."""
 
+    net: Literal["mlp", "mlp-deep", "dcgan"] = "dcgan"
     d_norm: Literal["none", "layer", "batch"] = "layer"
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)
+    noise: float = pydantic.Field(0.0, ge=0)  # deviation of what is added to all pictures that D sees
     g_loss: Literal["feature_matching", "adversarial"] = "feature_matching"
 
 
@@ -48,18 +50,30 @@ class SGAN(AdversarialSystem):
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``‖E[f(x)] - E[f(G(z))]‖²``, f being D's last hidden layer (section 3.1); or ``-E[log D(G(z))]``."""
         if self.config.g_loss == "adversarial":
-            return {"adversarial": NON_SATURATING.g(as_score(self.d(self.fake(scratch))))}
-        real, fake = judge(self.d, batch["image"], self.fake(scratch))
+            fake = self.d(self.seen("fake", self.fake(scratch), scratch))
+            return {"adversarial": NON_SATURATING.g(as_score(fake))}
+        image = self.seen("image", batch["image"], scratch)
+        real, fake = judge(self.d, image, self.seen("fake", self.fake(scratch), scratch))
         return {"features": mean_feature_matching(last_layer(real), last_layer(fake))}
 
     def discriminator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
         """``-E[log p(y | x, y ≤ K)]`` of the few, and ``-E[log D(x)] - E[log(1 - D(G(z)))]`` of all."""
-        real, fake = judge(self.d, batch["image"], self.fake(scratch).detach())
-        few = self.d(batch["few_image"]).heads["class"]
+        image = self.seen("image", batch["image"], scratch)
+        real, fake = judge(self.d, image, self.seen("fake", self.fake(scratch).detach(), scratch))
+        few = self.d(self.seen("few", batch["few_image"], scratch)).heads["class"]
         return {
             "supervised": class_loss(few, batch["few_label"]),
             "unsupervised": NON_SATURATING.d(as_score(real), as_score(fake)),
         }
+
+    def seen(self, which: str, images: Tensor, scratch: Scratch) -> Tensor:
+        """Pictures as D sees them while it learns: under instance noise (section 5.1), the same for both players."""
+        sigma, name = self.config.noise, f"noise of {which}"
+        if not sigma:
+            return images
+        if name not in scratch:
+            scratch[name] = scratch.draws.normal(name, *self.image_shape)
+        return add_noise(images, scratch[name], sigma)
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
