@@ -192,6 +192,17 @@ def test_transparency_lies_on_white_and_sixteen_bits_become_eight(tmp_path):
     assert image[:, 0, 0].tolist() == [10, 20, 30] and (image[:, 1, 1] == 255).all()
     save(tmp_path / "b" / "deep.png", np.array([[0, 65535], [0x8000, 0x1234]], dtype=np.uint16))
     assert load(tmp_path / "b").images.flatten().tolist() == [0, 255, 0x80, 0x12]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "deep.pgm").write_bytes(b"P5 2 2 65535\n" + bytes.fromhex("0000ffff80001234"))
+    assert load(tmp_path / "c").images.flatten().tolist() == [0, 255, 0x80, 0x12]
+    assert load(tmp_path / "c", size=1, channels=3).shape == (3, 1, 1)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_values_of_unknown_range_are_refused(tmp_path, kind):
+    save(tmp_path / "odd.tif", np.array([[0, 70000], [300, 1]], dtype=kind))
+    with pytest.raises(VoiceganError, match="odd.tif holds .* black and white. Save it with 8 or 16 bits"):
+        load(tmp_path)
 
 
 def test_folders_that_make_no_dataset_are_refused(tmp_path):

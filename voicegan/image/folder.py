@@ -17,6 +17,7 @@ from ..errors import VoiceganError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+_SIXTEEN_BITS = ("PNG", "PPM")  # whose mode I is of 0 to 65535; that of others may be of anything
 _TEST = ("test", "val")
 
 Half = Literal["", "left", "right"]
@@ -124,6 +125,7 @@ def _read(path: Path, size: int | None, channels: int, half: Half) -> NDArray[np
         with Image.open(path) as opened:
             if size is not None:
                 opened.draft(None, (4 * size, 2 * size))  # a JPEG is decoded no larger than of use
+            _require_range(opened, path)
             image = _plain(ImageOps.exif_transpose(opened)).convert("L" if channels == 1 else "RGB")
             if half:
                 middle = image.width // 2
@@ -137,9 +139,18 @@ def _read(path: Path, size: int | None, channels: int, half: Half) -> NDArray[np
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def _require_range(image: Image.Image, path: Path) -> None:
+    """Raise VoiceganError where nobody can know which values are black and white."""
+    if image.mode == "F" or (image.mode == "I" and image.format not in _SIXTEEN_BITS):
+        what = "fractions" if image.mode == "F" else "whole numbers of 32 bits, or with signs"
+        raise VoiceganError(
+            f"{path} holds {what}, and does not say what is black and white", "Save it with 8 or 16 bits."
+        )
+
+
 def _plain(image: Image.Image) -> Image.Image:
     """Without what `convert` would get wrong: transparency lies on white, and 16 bits become 8."""
-    if image.mode.startswith("I;16"):
+    if image.mode == "I" or image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
     if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
