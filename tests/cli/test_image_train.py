@@ -245,12 +245,50 @@ def test_names_of_systems_are_checked(tmp_path: Path) -> None:
     for wrong, said in (
         (["lsgan"], "this run trains dcgan"),
         (["--name", "x"], "the model of this run is called dcgan-digits"),
-        (["--set", "model.width=8"], "does not belong to this system: size mismatch"),
-        (["--size", "16"], "have changed since this run was begun"),
     ):
         assert said in one_line(train(*wrong, "--resume", "--out", tmp_path / "o"))
     voices = CliRunner().invoke(main, ["train", "--resume", "--out", str(tmp_path / "o")])
     assert "holds a training of another kind" in one_line(voices)
+
+
+def test_a_run_goes_on_as_itself_or_not_at_all(tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    folder = pictures(tmp_path / "pictures")
+    assert begin("--data", folder, "--steps", 2, "--out", out).exit_code == 0
+    plan = plan_of(out)
+    for wrong, said in (
+        (["--seed", 3], "this run was begun with --seed 0, and cannot go on with --seed 3"),
+        (["--set", "trainer.batch=8"], "with trainer.batch=4, and cannot go on with trainer.batch=8"),
+        (["--set", "model.width=8"], "with model.width=4, and cannot go on with model.width=8"),
+        (["--set", "model.dropout=0.5"], "cannot go on with model.dropout=0.5"),
+        (["--set", "data.flip=true"], "cannot go on with data.flip=True"),
+        (["--set", "judge=none"], "cannot go on with judge=none"),
+        (["--size", 16], "begun without --size, and cannot go on with --size 16"),
+        (["--channels", 3], "begun without --channels, and cannot go on with --channels 3"),
+        (["--data", "digits"], f"with --data {folder}, and cannot go on with --data digits"),
+        (["--force"], "--resume and --force exclude each other"),
+    ):
+        assert said in one_line(train(*wrong, "--resume", "--steps", 4, "--out", out))
+        assert plan_of(out) == plan
+    # A run that is done keeps the plan by which it was made.
+    assert train("--resume", "--out", out, "--set", "trainer.keep=1").exit_code == 0
+    assert plan_of(out) == plan
+    moved = folder.rename(tmp_path / "moved")
+    allowed = ["--seed", 0, "--set", "trainer.check_every=1", "--set", "model.lr_g=1e-5", "--data", moved]
+    assert train("--resume", "--out", out, "--steps", 4, *allowed).exit_code == 0
+    assert plan_of(out)["settings"]["trainer"]["steps"] == 4
+    (moved / "a" / "0.png").unlink()
+    again = train("--resume", "--out", out, "--steps", 6)
+    assert "the pictures of moved have changed since this run was begun" in one_line(again)
+
+
+def test_a_recipe_and_a_name_have_to_agree(tmp_path: Path) -> None:
+    recipe = tmp_path / "vae.toml"
+    recipe.write_text('system = "vae"')
+    short = ["--config", recipe, "--set", "trainer.batch=4", "--steps", 1, "--device", "cpu"]
+    assert "vae.toml is a recipe of vae, not of dcgan" in one_line(train("dcgan", *short))
+    for number, named in enumerate(([], ["vae"])):
+        assert train(*named, *short, "--out", tmp_path / str(number)).exit_code == 0
 
 
 def test_places_that_cannot_be_used_are_refused_before_any_work(tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ def test_resume_with_other_settings_is_refused_and_the_plan_stays(folders, tmp_p
     for wrong, said in (
         (["--set", "model.channels=16"], "does not belong to this system: size mismatch"),
         (["--system", "cyclegan-vc"], "this run trains light"),
+        (["--seed", "3"], "this run was begun with --seed 0, and cannot go on with --seed 3"),
         (["--names", "x,y"], "voices of this run are called anna,ben"),
     ):
         refused = resume(out, *wrong)

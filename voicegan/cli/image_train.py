@@ -64,7 +64,10 @@ def train(
             raise VoiceganError(f"the model of this run is called {plan['name']}", "Leave --name out.")
     elif system is None and asked.recipe is None:
         raise click.UsageError("a system is needed: voicegan image train dcgan. See: voicegan image list")
+    else:
+        _require_agreement(asked)
     settings = t.resolve(asked.settings(plan, **told), asked.source)
+    t.require_same_settings(plan, settings)
     called = KIND.check_name(plan.get("name") or name or t.default_name(settings))
     places = t.Places.of(called, asked.out)
     asked.require_none_there(places.run, called)
@@ -72,7 +75,7 @@ def train(
         runs.require_writable(places.run, places.model.parent)
         t.require_free(places)
     material = gather(own.ALL.get(settings.system).data, settings.data, settings.trainer.seed)
-    t.require_same(plan, material)
+    t.require_same(plan, material, settings)
     command = plan.get("command") or training.command_line()
     run = t.Training(material, settings, called, places, command=command, say=training.say)
     if outcome := training.go(run, asked, [f"model: {places.model}"]):
@@ -82,6 +85,21 @@ def train(
             then = f"look: {places.run / 'samples'}, or voicegan image sample {model} --out samples.png"
         made = [f"model {called}: {places.model}"] if KIND.is_in(places.model) else []
         training.end(outcome, made, then, chosen=run.chooses)
+
+
+def _require_agreement(asked: training.Asked) -> None:
+    """Raise VoiceganError where the recipe is one of another system than the one that is named."""
+    from .. import config
+    from ..image import own
+
+    if asked.recipe is None or asked.system is None:
+        return
+    meant = config.read_toml(asked.recipe).get("system", asked.system)
+    if isinstance(meant, str) and own.spelled(meant) != asked.system:
+        raise VoiceganError(
+            f"{asked.recipe} is a recipe of {meant}, not of {asked.system}",
+            f"Leave {asked.system} out, or give another --config.",
+        )
 
 
 def _run_to_resume(told: dict[str, Any], name: str | None, asked: training.Asked) -> Path:

@@ -76,7 +76,7 @@ class Asked:
     def plan_to_resume(self, run: Path, *kept: str) -> dict[str, Any]:
         """The plan of the run to go on with.
 
-        Raises VoiceganError where there is none, or another process is training in it.
+        Raises VoiceganError where there is none, another process is training in it, or it is to go on as another.
         """
         from ..core import runs
 
@@ -84,6 +84,7 @@ class Asked:
         with runs.held(run):  # said now rather than after the recordings were read
             pass
         self._require_same_system(plan)
+        self._require_same_seed(plan)
         return plan
 
     def _require_same_system(self, plan: Mapping[str, Any]) -> None:
@@ -93,6 +94,11 @@ class Asked:
                 f"this run trains {trained}, and cannot go on as {self.system}",
                 "Choose another --out for a new run.",
             )
+
+    def _require_same_seed(self, plan: Mapping[str, Any]) -> None:
+        from ..core import runs
+
+        runs.require_same(("trainer.seed",), plan["settings"], self.settings(plan))
 
     def require_none_there(self, run: Path, what: str) -> None:
         """Raise VoiceganError where a new run would take the place of one that was begun."""
@@ -155,6 +161,8 @@ def options(
             asked = Asked(**{"system": None, **given})
             if asked.steps is not None and asked.minutes is not None:
                 raise click.UsageError("--steps and --minutes exclude each other")
+            if asked.resume and asked.force:
+                raise click.UsageError("--resume and --force exclude each other")
             from ..core.runs import first_rank
 
             if not first_rank():
@@ -237,7 +245,8 @@ def carry_out(run: Run, asked: Asked) -> Outcome | None:
         say(f"device {run.trainer.fabric.device}, precision {run.trainer.precision}")
         say(f"run: {folder}")
     found = asked.resume and run.resume()
-    run.save_plan()
+    if not (found and run.trainer.step >= run.trainer.config.steps):  # what is done stays as it was planned
+        run.save_plan()
     if first and asked.resume:
         _say_resumed(run.trainer, found, asked)
     try:

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
@@ -67,6 +67,43 @@ def read_plan(run: Path, *kept: str) -> dict[str, Any]:
             "Resume it with the command that began it.",
         )
     return plan
+
+
+_OPTIONS = {
+    "data.names": "--data",
+    "data.size": "--size",
+    "data.channels": "--channels",
+    "trainer.seed": "--seed",
+}  # how settings are told by those who do not write --set
+
+
+def require_same(keys: Iterable[str], before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise VoiceganError where one of the settings is not what a run was begun with.
+
+    keys: dotted, such as ``trainer.seed``. before, now: all settings, nested.
+    """
+    for key in keys:
+        was, wanted = (_at(values, key) for values in (before, now))
+        if was != wanted:
+            raise VoiceganError(
+                f"this run was begun {_told(key, was)}, and cannot go on {_told(key, wanted)}",
+                "Leave that as it was, or choose another --out for a new run.",
+            )
+
+
+def _at(values: Any, key: str) -> Any:
+    for name in key.split("."):
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return list(values) if isinstance(values, tuple) else values
+
+
+def _told(key: str, value: Any) -> str:
+    """A setting as it is told: ``with --seed 3``, ``without --size``, ``with model.width=8``."""
+    option = _OPTIONS.get(key)
+    if value is None:
+        return f"without {option or key}"
+    shown = " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"with {option} {shown}" if option else f"with {key}={shown}"
 
 
 def require_writable(*places: Path) -> None:

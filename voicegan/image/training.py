@@ -235,13 +235,42 @@ def _require_kind(system: ImageSystem, material: Material) -> None:
         )
 
 
-def require_same(plan: Mapping[str, Any], material: Material) -> None:
-    """Raise VoiceganError when the data are no longer those that the run was begun with."""
-    if plan and plan.get("pictures") != material.fingerprint:
-        raise VoiceganError(
-            f"the pictures of {material.data.name} have changed since this run was begun",
-            "Restore them, or start anew with --force.",
-        )
+def require_same_settings(plan: Mapping[str, Any], settings: TrainingConfig) -> None:
+    """Raise VoiceganError where a run would go on as another one, whose card would tell of a run that never was.
+
+    What may change: how long, where and how often, and the learning rates, which a run that diverged needs lower.
+    """
+    if not plan:
+        return
+    before = resolve(plan["settings"]).model_dump(mode="json")
+    now = settings.model_dump(mode="json")
+    names = sorted({*before["model"], *now["model"]})
+    fixed = [f"model.{name}" for name in names if not re.fullmatch(r"lr(_\w+)?", name)]
+    runs.require_same(("trainer.batch", *fixed, *_LOOKED_AT, "judge"), before, now)
+
+
+_LOOKED_AT = ("data.flip", "data.jitter", "data.labels_per_class")
+_CHOSEN = (
+    "data.names",
+    "data.size",
+    "data.channels",
+    "data.reverse",
+)  # what decides which pictures there are
+
+
+def require_same(plan: Mapping[str, Any], material: Material, settings: TrainingConfig) -> None:
+    """Raise VoiceganError when the data are no longer those that the run was begun with.
+
+    They may have moved; what is learnt from has to be the same.
+    """
+    if not plan or plan.get("pictures") == material.fingerprint:
+        return
+    before = resolve(plan["settings"]).model_dump(mode="json")
+    runs.require_same(_CHOSEN, before, settings.model_dump(mode="json"))
+    raise VoiceganError(
+        f"the pictures of {material.data.name} have changed since this run was begun",
+        "Restore them, or start anew with --force.",
+    )
 
 
 def require_free(places: Places) -> None:
