@@ -76,6 +76,13 @@ def test_faults_are_errors_for_the_user(mirror, arguments, said):
     assert said in result.exception.message and result.exception.hint
 
 
+@pytest.mark.parametrize("wrong", ["foo", "localhost:8000", "http:/foo"])
+def test_a_mirror_is_an_address(mirror, wrong):
+    result = CliRunner().invoke(data, ["fetch", "mnist", "--mirror", wrong])
+    assert isinstance(result.exception, VoiceganError)
+    assert f"{wrong} is no address of a server. Write for example" in str(result.exception)
+
+
 def test_offline_names_the_host(mirror, monkeypatch):
     import socket
 

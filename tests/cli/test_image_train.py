@@ -201,6 +201,36 @@ def test_a_system_of_ones_own_is_trained_where_it_is_named(tmp_path: Path) -> No
     assert "cannot be imported (SyntaxError" in one_line(train(f"{tmp_path / 'broken.py'}:A", *TINY))
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return self.g(0)", "MyGAN cannot be trained: {file}, line 4 (TypeError: "),
+        ("return next(self.g.parameters()).sum()",
+         "the loss MyGAN.generator_loss of the phase 'g' gives a value of the type Tensor ({file}). It has to give"),
+        ("return {'whole': 1.0}", "gives the term 'whole' that is not a tensor of one number"),
+        ("return {}", "MyGAN cannot be trained: {file} (ValueError: phase 'g': no term depends on"),
+    ],
+)  # fmt: skip
+def test_faults_in_code_of_ones_own_are_told_as_such(body: str, said: str, tmp_path: Path) -> None:
+    own = tmp_path / "my_gan.py"
+    own.write_text(
+        "from voicegan.image.systems.dcgan import DCGAN\nclass MyGAN(DCGAN):\n"
+        f"    def generator_loss(self, batch, scratch, progress):\n        {body}\n"
+    )
+    result = train(f"{own}:MyGAN", *TINY, "--steps", 2, "--out", tmp_path / "o")
+    assert said.format(file=own) in one_line(result), result.output
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_refuses_rates_that_cannot_be(name: str) -> None:
+    for field in SYSTEMS.get(name).Config.model_fields:
+        if field.startswith("lr"):
+            assert f"model.{field} = -1 is wrong" in one_line(train(name, "--set", f"model.{field}=-1"))
+        if field in ("betas", "d_repeats", "width"):
+            wrong = "[0.5, 1.0]" if field == "betas" else "0"
+            assert f"model.{field}" in one_line(train(name, "--set", f"model.{field}={wrong}"))
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_system_is_trained_without_a_download_and_read_back(name: str, tmp_path: Path) -> None:
     known = SYSTEMS.get(name).Config.model_fields
@@ -227,6 +257,8 @@ def test_every_system_is_trained_without_a_download_and_read_back(name: str, tmp
         (["--size", "3"], "cannot be halved twice"),
         (["--name", "a/b"], '"a/b" cannot be the name of a model'),
         (["--steps", "3", "--minutes", "2"], "exclude each other"),
+        (["--minutes", "nan"], "nan is not a finite number"),
+        (["--minutes", "inf"], "inf is not a finite number"),
         (["--config", "missing.toml"], "missing.toml does not exist"),
         (["--resume", "--out", "nowhere"], "no training to resume"),
         (["--device", "tpu"], "no device is called 'tpu'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from pathlib import Path
 
 import click
@@ -58,6 +59,10 @@ def fetch(collection: str, speakers: str, subset: str | None, to: Path | None, m
     from ..errors import VoiceganError
     from .progress import transferred
 
+    if mirror is not None and not all(urllib.parse.urlsplit(mirror)[:2]):
+        raise VoiceganError(
+            f"{mirror} is no address of a server", "Write for example --mirror http://localhost:8000."
+        )
     if (pictures := picture_sets.SETS.get(collection)) is not None:
         if speakers or subset:
             raise VoiceganError(f"{collection} holds no speech", "Leave --speakers and --subset out.")

@@ -10,6 +10,7 @@ import click
 
 from ..errors import VoiceganError
 from .image_models import FOLDER, build, model_options, read_pictures
+from .numbers import Finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +62,7 @@ def inpaint(
     "--tries", type=click.IntRange(1), default=4, show_default=True, help="Beginnings; the best counts."
 )
 @click.option(
-    "--prior", type=click.FloatRange(0), default=0.003, show_default=True, help="How much it is to look real."
+    "--prior", type=Finite(0), default=0.003, show_default=True, help="How much it is to look real."
 )
 @click.option(
     "--blend/--no-blend", default=True, show_default=True, help="Poisson blending, or a plain copy."

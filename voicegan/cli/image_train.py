@@ -77,8 +77,10 @@ def train(
     material = gather(own.ALL.get(settings.system).data, settings.data, settings.trainer.seed)
     t.require_same(plan, material, settings)
     command = plan.get("command") or training.command_line()
-    run = t.Training(material, settings, called, places, command=command, say=training.say)
-    if outcome := training.go(run, asked, [f"model: {places.model}"]):
+    with own.blamed(settings.system):
+        run = t.Training(material, settings, called, places, command=command, say=training.say)
+        outcome = training.go(run, asked, [f"model: {places.model}"])
+    if outcome:
         then = f"grids: {places.run / 'samples'}"
         if run.system.can("sample"):
             model = called if asked.out is None else shlex.quote(str(places.model))

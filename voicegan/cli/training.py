@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from ..errors import VoiceganError
+from .numbers import Finite
 
 if TYPE_CHECKING:
     from ..core.trainer import Outcome, Trainer
@@ -128,9 +129,7 @@ def options(
         ),
         *([click.option("--system", help=f"What to train: {systems}.")] if systems else []),
         click.option("--steps", type=click.IntRange(1), help="How many steps to train."),
-        click.option(
-            "--minutes", type=click.FloatRange(0.1), help="How long to train; measured into steps, once."
-        ),
+        click.option("--minutes", type=Finite(0.1), help="How long to train; measured into steps, once."),
         click.option(
             "--config", "recipe", type=FOLDER, help="A recipe (TOML): what differs from the defaults."
         ),

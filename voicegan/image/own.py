@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..errors import VoiceganError
+from ..errors import VoiceganError, is_out_of_memory
 from .systems import SYSTEMS
 
 if TYPE_CHECKING:
@@ -47,6 +50,31 @@ class Systems:
 
 
 ALL = Systems()
+
+
+@contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Tell what goes wrong within as the fault of a system of one's own, where `name` means one.
+
+    Raises VoiceganError with the line of the user's file that was reached last.
+    """
+    try:
+        yield
+    except VoiceganError:
+        raise
+    except Exception as error:  # it is the user's code, which may raise anything
+        if not is_own(name) or is_out_of_memory(error):
+            raise
+        place, _, attribute = name.rpartition(":")
+        own = sys.modules[ALL.get(name).__module__].__file__
+        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == own]
+        if isinstance(error, OSError) and not lines:
+            raise
+        where = f"{own}, line {lines[-1]}" if lines else place
+        raise VoiceganError(
+            f"{attribute} cannot be trained: {where} ({type(error).__name__}: {error})",
+            "Mend it; --debug shows the whole way there.",
+        ) from error
 
 
 def _import(name: str) -> type[ImageSystem]:

@@ -16,6 +16,7 @@ from ...core.random import Draws
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
 from ...core.tricks import judge
 from ..nets.mlp import MLPDiscriminator
+from .base import Betas, Rate
 from .encoding import EncodingConfig, EncodingSystem
 
 
@@ -24,9 +25,9 @@ class AAEConfig(EncodingConfig):
 
     latent: int = pydantic.Field(8, ge=1)
     d_width: int = pydantic.Field(128, ge=1)  # hidden units of the discriminator of codes
-    lr: float = pydantic.Field(5e-4, gt=0)
-    lr_d: float = pydantic.Field(5e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
+    lr: Rate = 5e-4
+    lr_d: Rate = 5e-4
+    betas: Betas = (0.5, 0.999)
     adversarial: float = pydantic.Field(0.1, ge=0)  # weight beside the mean squared error of a pixel
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 import torch
@@ -20,6 +20,14 @@ from ..nets import DISCRIMINATORS, GENERATORS
 
 Data = Literal["images", "few-labels", "two-domains", "pairs"]
 """What batches hold: see :class:`ImageSystem`."""
+
+Rate = Annotated[float, pydantic.Field(gt=0)]
+"""A learning rate."""
+Count = Annotated[int, pydantic.Field(ge=1)]
+"""How many; one at least."""
+_Averaging = Annotated[float, pydantic.Field(ge=0, lt=1)]
+Betas = tuple[_Averaging, _Averaging]
+"""Adam's averaging factors, each in [0, 1)."""
 
 
 class ImageSystem(System):
@@ -186,10 +194,10 @@ class ImageSystem(System):
 class GameConfig(Config):
     """Hyper-parameters that all systems have in which generators play against discriminators."""
 
-    lr_g: float = pydantic.Field(2e-4, gt=0)
-    lr_d: float = pydantic.Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
-    d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminators in each step
+    lr_g: Rate = 2e-4
+    lr_d: Rate = 2e-4
+    betas: Betas = (0.5, 0.999)
+    d_repeats: Count = 1  # updates of the discriminators in each step
     decay_from: float = pydantic.Field(1.0, ge=0, le=1)  # share of the run with full learning rates
     half_life: float | None = pydantic.Field(None, gt=0)  # of averaged networks, in samples; None keeps none
 

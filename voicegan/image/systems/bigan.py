@@ -17,6 +17,7 @@ from ...core.random import Draws
 from ...core.system import Batch, OptimizerSpec, Phase, Progress, Scratch
 from ...core.tricks import add_noise
 from ..nets import DISCRIMINATORS
+from .base import Betas, Rate
 from .encoding import EncodingConfig, EncodingSystem
 
 
@@ -28,11 +29,11 @@ class BiGANConfig(EncodingConfig):
     width: int = pydantic.Field(256, ge=1)
     d_norm: Literal["none", "layer", "batch"] = "none"
     dropout: float = pydantic.Field(0.0, ge=0, lt=1)  # within the discriminator
-    lr: float = pydantic.Field(2e-4, gt=0)  # of the encoder and the generator
-    lr_d: float = pydantic.Field(2e-4, gt=0)
+    lr: Rate = 2e-4  # of the encoder and the generator
+    lr_d: Rate = 2e-4
     d_repeats: int = pydantic.Field(1, ge=1)  # updates of the discriminator in each step
     noise: float = pydantic.Field(0.0, ge=0)  # deviation of what is added to all pictures that D sees
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: Betas = (0.5, 0.999)
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of averaged networks, in samples
 
 

@@ -18,7 +18,7 @@ from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
 from ..nets.context import ContextNet
 from ..nets.dcgan import ConvDiscriminator
-from .base import GameConfig, GameSystem
+from .base import GameConfig, GameSystem, Rate
 from .encoding import AT_ONCE
 
 
@@ -30,7 +30,7 @@ class ContextEncoderConfig(GameConfig):
     d_width: int = pydantic.Field(64, ge=1)
     reconstruction: float = pydantic.Field(0.999, ge=0)  # λ_rec
     adversarial: float = pydantic.Field(0.001, ge=0)  # λ_adv; 0: squared error alone
-    lr_g: float = pydantic.Field(2e-3, gt=0)  # ten times the discriminator's
+    lr_g: Rate = 2e-3  # ten times the discriminator's
 
 
 class ContextEncoder(GameSystem):

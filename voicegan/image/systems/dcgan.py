@@ -14,16 +14,16 @@ from torch import Tensor
 from ...core.objectives import NON_SATURATING
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, Betas, Rate
 
 
 class DCGANConfig(AdversarialConfig):
     """Hyper-parameters of the system `dcgan`; the rates are the paper's (section 4)."""
 
     d_norm: Literal["none", "layer", "batch"] = "batch"
-    lr_g: float = 2e-4
-    lr_d: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
+    lr_g: Rate = 2e-4
+    lr_d: Rate = 2e-4
+    betas: Betas = (0.5, 0.999)
 
 
 class DCGAN(AdversarialSystem):

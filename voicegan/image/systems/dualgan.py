@@ -19,7 +19,7 @@ from ...core.system import Batch, Phase, Progress, Scratch
 from ...core.tricks import judge
 from ..nets.patch import PatchDiscriminator
 from ..nets.unet import UNet
-from .base import GameConfig
+from .base import Betas, GameConfig, Rate
 from .cyclegan import distance
 from .translating import TranslatingSystem
 
@@ -35,9 +35,9 @@ class DualGANConfig(GameConfig):
     cycle: float = pydantic.Field(500.0, ge=0)  # λ_U = λ_V, on means over pixels: 100 to 1000
     d_repeats: int = pydantic.Field(3, ge=1)  # n_critic: 2 to 4
     clip: float = pydantic.Field(0.01, gt=0)  # 0.01 to 0.1
-    lr_g: float = pydantic.Field(5e-5, gt=0)
-    lr_d: float = pydantic.Field(5e-5, gt=0)
-    betas: tuple[float, float] = (0.0, 0.0)  # RMSProp has none
+    lr_g: Rate = 5e-5
+    lr_d: Rate = 5e-5
+    betas: Betas = (0.0, 0.0)  # RMSProp has none
 
 
 class DualGAN(TranslatingSystem):

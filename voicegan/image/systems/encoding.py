@@ -13,7 +13,7 @@ from ...config import Config
 from ...core.random import Draws
 from ...core.system import OptimizerSpec
 from ..nets import ENCODERS, GENERATORS
-from .base import ImageSystem
+from .base import Betas, ImageSystem, Rate
 
 AT_ONCE = 256
 """Pictures that go through the networks together outside training."""
@@ -25,8 +25,8 @@ class EncodingConfig(Config):
     net: Literal["mlp", "mlp-norm", "dcgan"] = "dcgan"  # mlp-norm: batch norm in encoder and decoder
     latent: int = pydantic.Field(64, ge=1)  # size of a code
     width: int = pydantic.Field(32, ge=1)  # hidden units (mlp), or channels at the finest size (dcgan)
-    lr: float = pydantic.Field(1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    lr: Rate = 1e-3
+    betas: Betas = (0.9, 0.999)
     half_life: float | None = pydantic.Field(None, gt=0)  # of averaged networks, in samples
 
 

@@ -11,14 +11,14 @@ from torch import Tensor
 from ...core.objectives import OBJECTIVES
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, Count
 
 
 class GANConfig(AdversarialConfig):
     """Hyper-parameters of the system `gan`."""
 
     net: Literal["mlp", "mlp-norm", "dcgan"] = "mlp"
-    width: int = 256
+    width: Count = 256
     d_norm: Literal["none", "layer", "batch"] = "none"
     dropout: float = pydantic.Field(0.5, ge=0, lt=1)  # in D alone, as in section 5
     objective: Literal["minimax", "non_saturating"] = "non_saturating"

@@ -14,7 +14,7 @@ from ...core.random import Draws
 from ...core.system import Batch, Logits, Progress, Scratch
 from ...core.tricks import judge
 from ..augment import warped
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, Rate
 
 
 class InfoGANConfig(AdversarialConfig):
@@ -27,8 +27,8 @@ class InfoGANConfig(AdversarialConfig):
     information_continuous: float = pydantic.Field(0.1, ge=0)  # λ of the others
     consistency: float = pydantic.Field(0.0, ge=0)  # of real pictures' categories; 0: Chen et al.
     warp: float = pydantic.Field(0.15, ge=0)  # how far copies of real pictures are off, see `augment.warped`
-    lr_g: float = 1e-3
-    lr_d: float = 2e-4
+    lr_g: Rate = 1e-3
+    lr_d: Rate = 2e-4
 
 
 class InfoGAN(AdversarialSystem):

@@ -10,16 +10,16 @@ from ...core.blocks import spectral_norm
 from ...core.objectives import HINGE
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, Betas, Rate
 
 
 class SNGANConfig(AdversarialConfig):
     """Hyper-parameters of the system `sngan`; the rates are setting C of the paper's table 1."""
 
     d_norm: Literal["none"] = "none"  # a norm would undo the Lipschitz bound
-    lr_g: float = 2e-4
-    lr_d: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
+    lr_g: Rate = 2e-4
+    lr_d: Rate = 2e-4
+    betas: Betas = (0.5, 0.999)
 
 
 class SNGAN(AdversarialSystem):

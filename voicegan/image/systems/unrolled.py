@@ -13,17 +13,17 @@ from torch.func import functional_call
 from ...core.objectives import NON_SATURATING
 from ...core.system import Batch, Logits, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, Count, Rate
 
 
 class UnrolledConfig(AdversarialConfig):
     """Hyper-parameters of the system `unrolled`."""
 
     net: Literal["mlp", "dcgan"] = "mlp"
-    width: int = 128
+    width: Count = 128
     d_norm: Literal["none", "layer", "batch"] = "none"
     unroll: int = pydantic.Field(5, ge=0)  # steps K that G looks ahead; 0 is the plain game
-    unroll_lr: float = pydantic.Field(0.1, gt=0)  # η of these steps
+    unroll_lr: Rate = 0.1  # η of these steps
 
 
 class Unrolled(AdversarialSystem):

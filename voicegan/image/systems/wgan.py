@@ -17,15 +17,15 @@ from ...core.objectives import WASSERSTEIN
 from ...core.penalties import clip_weights
 from ...core.system import Batch, Phase, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, Count, Rate
 
 
 class WGANConfig(AdversarialConfig):
     """Hyper-parameters of the system `wgan`; the defaults are those of algorithm 1."""
 
-    lr_g: float = 5e-5
-    lr_d: float = 5e-5
-    d_repeats: int = 5  # n_critic
+    lr_g: Rate = 5e-5
+    lr_d: Rate = 5e-5
+    d_repeats: Count = 5  # n_critic
     clip: float = pydantic.Field(0.01, gt=0)
 
 

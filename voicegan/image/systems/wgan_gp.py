@@ -12,17 +12,17 @@ from ...core.objectives import WASSERSTEIN
 from ...core.penalties import gradient_penalty
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem, unmixed
+from .base import AdversarialConfig, AdversarialSystem, Betas, Count, Rate, unmixed
 
 
 class WGANGPConfig(AdversarialConfig):
     """Hyper-parameters of the system `wgan-gp`; the defaults are those of algorithm 1."""
 
     d_norm: Literal["none", "layer", "batch"] = "layer"
-    lr_g: float = 1e-4
-    lr_d: float = 1e-4
-    betas: tuple[float, float] = (0.0, 0.9)
-    d_repeats: int = 5  # n_critic
+    lr_g: Rate = 1e-4
+    lr_d: Rate = 1e-4
+    betas: Betas = (0.0, 0.9)
+    d_repeats: Count = 5  # n_critic
     penalty: float = pydantic.Field(10.0, ge=0)  # λ
     # Most of an update's time goes into the penalty: taken in every k-th, k times as heavy, it costs a k-th of it
     # (lazy regularization: Karras et al. 2020, section 4.1).
