@@ -183,6 +183,9 @@ def test_a_system_of_ones_own_is_trained_where_it_is_named(tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     model = tmp_path / "o" / "mygan-digits"
     assert load_model_pack(model).system == "my_gan.py:MyGAN"
+    assert f"voicegan image sample {model} --system {mine} --out samples.png" in result.output
+    card = (model / "README.md").read_text()
+    assert "voicegan image sample mygan-digits --system my_gan.py:MyGAN --out samples.png" in card
     assert train("--resume", "--out", tmp_path / "o", "--steps", 4).exit_code == 0
     grid = tmp_path / "grid.png"
     # The model cannot name the code that is run: its user does.

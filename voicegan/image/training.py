@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -296,14 +297,18 @@ def _card(name: str, facts: Mapping[str, Any], system: ImageSystem, settings: Tr
     """The model's README."""
     figures = "\n".join(f"- {key}: {value:g}" for key, value in facts["validation"].items()) or "- none"
     licences = "\n".join(f"- {line}" for line in settings.licences) or "- not stated"
+    place, _, attribute = settings.system.rpartition(":")
+    is_own = own.is_own(settings.system)
+    called = f"{Path(place).name}:{attribute}" if is_own else settings.system
+    model = shlex.quote(name)
+    if is_own:
+        model += f" --system {shlex.quote(called)}"  # its code has to be named
     uses = "\n".join(
-        f"    voicegan image {use.replace('NAME', name)}" for able, use in _USES if system.can(able)
+        f"    voicegan image {use.replace('NAME', model)}" for able, use in _USES if system.can(able)
     )
     judged = f" Judge: {facts['judge']}." if facts["judge"] else ""
     channels, height, width = system.image_shape
     data = ", ".join(Path(part).name for part in settings.data.names)
-    place, _, attribute = settings.system.rpartition(":")
-    called = f"{Path(place).name}:{attribute}" if own.is_own(settings.system) else settings.system
     return f"""# {name}
 
 A model of the system `{called}`, for pictures of {width}×{height} with {channels} channels.
