@@ -60,6 +60,16 @@ def test_failure_keeps_the_old_file_and_removes_the_part(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_faults_name_the_file_and_not_its_part(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError) as caught, storage.atomic_path(tmp_path / "folder"):
+        raise FileNotFoundError(2, "gone", "elsewhere")
+    assert caught.value.filename == "elsewhere"
+    with pytest.raises(OSError) as caught:
+        storage.write_atomic(tmp_path / "folder", b"new")
+    assert caught.value.filename == str(tmp_path / "folder")
+
+
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path = tmp_path / "state.bin"
     storage.write_atomic(path, b"old")

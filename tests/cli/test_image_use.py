@@ -44,10 +44,10 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-def some_pictures(folder: Path, count: int = 3) -> Path:
+def some_pictures(folder: Path, count: int = 3, shape: tuple[int, int] = (8, 8)) -> Path:
     folder.mkdir(parents=True)
     for number in range(count):
-        values = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
+        values = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
         Image.fromarray(values).save(folder / f"p{number}.png")
     return folder
 
@@ -157,6 +157,69 @@ def test_pictures_are_translated_under_their_own_names(home: Path, tmp_path: Pat
     assert "holds no pictures" in one_line(
         image("translate", "tiny", tmp_path / "empty", "--out", tmp_path / "o")
     )
+
+
+def test_places_of_results_are_checked_before_the_work(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicegan.cli.image_models.read_pictures", lambda *_: pytest.fail("it was begun"))
+    folder = some_pictures(tmp_path / "in")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "out" / "p1.png").mkdir(parents=True)
+    for command, system in (
+        ("translate", first_able("translate")),
+        ("inpaint", first_able("inpaint")),
+        ("complete", "dcgan"),
+    ):
+        make_model(home / "images" / command, system)
+        for given, out, said in (
+            (folder / "p0.png", "x.jpg", "x.jpg is neither a .png nor a folder"),
+            (folder, "file", "file is neither a .png nor a folder"),
+            (folder, "file/o", "file is a file, not a folder"),
+            (folder, "file/x.png", "file is a file, not a folder"),
+            (folder, "out", "p1.png is a folder, not a picture"),
+            (folder, "in", "would be replaced"),
+        ):
+            told = one_line(image(command, command, given, "--out", tmp_path / out))
+            assert said in told and ".part" not in told
+    assert "x.png is a folder" in one_line(
+        image("interpolate", "complete", "--out", _made(tmp_path / "x.png"))
+    )
+    assert "file is a file" in one_line(image("eval", "complete", "--json", tmp_path / "file" / "f.json"))
+    assert "file is a file" in one_line(image("sample", "complete", "--out", tmp_path / "file" / "s"))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_results_lie_as_their_originals_do(home: Path, tmp_path: Path) -> None:
+    make_model(home / "images" / "tiny", first_able("translate"))
+    for part in ("a", "b/c"):
+        some_pictures(tmp_path / "in" / part, 1)
+    assert image("translate", "tiny", tmp_path / "in", "--out", tmp_path / "out.v2" / "x").exit_code == 0
+    found = sorted(
+        path.relative_to(tmp_path / "out.v2" / "x").as_posix() for path in tmp_path.rglob("x/**/*.png")
+    )
+    assert found == ["a/p0.png", "b/c/p0.png"]
+    Image.open(tmp_path / "in" / "a" / "p0.png").save(tmp_path / "in" / "a" / "p0.jpg")
+    twice = one_line(image("translate", "tiny", tmp_path / "in", "--out", tmp_path / "o"))
+    assert "p0.jpg and" in twice and "differ in their endings alone" in twice
+
+
+def test_pictures_that_are_not_square_are_learnt_and_translated(tmp_path: Path) -> None:
+    for side in "ab":
+        some_pictures(tmp_path / "data" / side, 10, (16, 24))
+    brief = ["--steps", 1, "--device", "cpu", "--set", "model.width=4", "--set", "trainer.batch=2"]
+    done = image(
+        "train", "pix2pix", "--data", tmp_path / "data", *brief, "--out", tmp_path / "o", "--name", "m"
+    )
+    assert done.exit_code == 0, done.output
+    made = image("translate", tmp_path / "o" / "m", tmp_path / "data" / "a", "--out", tmp_path / "made")
+    assert made.exit_code == 0, made.output
+    assert pixels(tmp_path / "made" / "p0.png").shape == (16, 24)
+    assert image("eval", tmp_path / "o" / "m", "--data", tmp_path / "data").exit_code == 0
 
 
 def test_holes_are_filled_and_nothing_else(home: Path, tmp_path: Path) -> None:

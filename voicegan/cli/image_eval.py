@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import VoiceganError
-from .image_models import FOLDER, build, model_options
+from .image_models import FOLDER, build, model_options, require_file
 
 if TYPE_CHECKING:
     from ..image.judge import Judge
@@ -50,6 +50,8 @@ def evaluate(
     from ..image.evaluate import evaluate as measure
     from ..image.own import ALL
 
+    if json_path:
+        require_file(json_path)
     pack, built = build(model, system, device)
     material = _material(pack, built.data, data)
     if material.shape != pack.shape:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import VoiceganError
-from .image_models import FOLDER, build, model_options, read_pictures
+from .image_models import FOLDER, build, files_of, model_options, read_pictures, targets_of
 from .numbers import Finite
 
 if TYPE_CHECKING:
@@ -47,11 +47,13 @@ def inpaint(
     Pictures become of the model's size, cropped in the middle.
     """
     pack, built = build(model, system, device, "inpaint")
-    images, files = read_pictures(pictures, pack.shape)
+    files = files_of(pictures)
+    targets = targets_of(files, pictures, out)
+    images = read_pictures(files, pack.shape)
     holes = _mask(images, hole, mask)
     place = next(built.parameters()).device
     filled = built.inpaint(images.to(place), holes.to(place)).cpu().float()  # type: ignore[operator]
-    _write(images, holes, filled, out, files)
+    _write(images, holes, filled, out, targets)
 
 
 @click.command()
@@ -90,10 +92,12 @@ def complete(
     from ..image.complete import complete as search
 
     pack, built = build(model, system, device, "decode")
-    images, files = read_pictures(pictures, pack.shape)
+    files = files_of(pictures)
+    targets = targets_of(files, pictures, out)
+    images = read_pictures(files, pack.shape)
     holes = _mask(images, hole, mask)
     done = search(built, images, holes, steps=steps, tries=tries, prior=prior, blend=blend, seed=seed)
-    _write(images, holes, done.images.cpu(), out, files)
+    _write(images, holes, done.images.cpu(), out, targets)
 
 
 def _mask(images: Tensor, hole: str | None, mask: Path | None) -> Tensor:
@@ -116,7 +120,7 @@ def _mask(images: Tensor, hole: str | None, mask: Path | None) -> Tensor:
         holes = torch.zeros(len(images), 1, height, width, dtype=torch.bool)
         holes[..., top : top + tall, left : left + wide] = True
     elif mask is not None:
-        white, _ = read_pictures(mask, (1, height, width))
+        white = read_pictures(files_of(mask), (1, height, width))
         holes = (white[:1] > 0).expand(len(images), 1, height, width)
     else:
         holes = show.hole(images)
@@ -125,11 +129,11 @@ def _mask(images: Tensor, hole: str | None, mask: Path | None) -> Tensor:
     return holes
 
 
-def _write(images: Tensor, holes: Tensor, filled: Tensor, out: Path, files: list[Path]) -> None:
+def _write(images: Tensor, holes: Tensor, filled: Tensor, out: Path, targets: list[Path]) -> None:
     from ..image.show import beside, save_as
 
-    if out.suffix.lower() == ".png":
-        beside([images, images.masked_fill(holes, 0.0), filled], out)
+    if targets:
+        save_as(filled, targets)
     else:
-        save_as(filled, out, files)
-    click.echo(f"{len(files)} pictures in {out}", err=True)
+        beside([images, images.masked_fill(holes, 0.0), filled], out)
+    click.echo(f"{len(images)} pictures in {out}", err=True)

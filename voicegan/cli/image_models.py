@@ -75,22 +75,64 @@ def require_picture(out: Path) -> Path:
     """`out` itself where a PNG can go there."""
     if out.suffix.lower() != ".png":
         raise VoiceganError(f"{out} is no name of a PNG", "Write for example --out samples.png.")
+    return require_file(out)
+
+
+def require_file(out: Path) -> Path:
+    """`out` itself where a file can be written there; said before the work rather than after it."""
+    from ..core.runs import require_writable
+
+    if out.is_dir():
+        raise VoiceganError(f"{out} is a folder, not a file", "Choose another name.")
+    require_writable(out.parent)
     return out
 
 
-def read_pictures(place: Path, shape: tuple[int, int, int]) -> tuple[Tensor, list[Path]]:
-    """The picture or the folder's pictures, in [-1, 1] and of the model's shape, and their files."""
-    from ..image.data import to_float
-    from ..image.folder import pictures_in, stack
+def is_grid(out: Path) -> bool:
+    """Whether one picture is asked for, else a folder of them. VoiceganError where neither can be written there."""
+    from ..core.runs import require_writable
+
+    if out.suffix.lower() == ".png" and not out.is_dir():
+        require_file(out)
+        return True
+    if out.is_file() or (out.suffix and not out.is_dir()):
+        raise VoiceganError(
+            f"{out} is neither a .png nor a folder", "Write --out samples.png, or --out samples/."
+        )
+    require_writable(out)
+    return False
+
+
+def files_of(place: Path) -> list[Path]:
+    """The picture, or the folder's pictures."""
+    from ..image.folder import pictures_in
 
     if not place.exists():
         raise VoiceganError(f"{place} does not exist", "Give a picture or a folder of pictures.")
     files = [place] if place.is_file() else pictures_in(place)
     if not files:
         raise VoiceganError(f"{place} holds no pictures", "Give a picture or a folder of pictures.")
+    return files
+
+
+def targets_of(files: list[Path], place: Path, out: Path) -> list[Path]:
+    """Where what is made of each picture goes; none where `out` is to be one picture of them all."""
+    from ..core.runs import require_writable
+    from ..image.show import names_for
+
+    if is_grid(out):
+        return []
+    targets = names_for(files, place if place.is_dir() else place.parent, out)
+    require_writable(*{target.parent: None for target in targets})
+    if taken := next((target for target in targets if target.is_dir()), None):
+        raise VoiceganError(f"{taken} is a folder, not a picture", "Choose another --out.")
+    return targets
+
+
+def read_pictures(files: list[Path], shape: tuple[int, int, int]) -> Tensor:
+    """Pictures in [-1, 1] and of the model's shape."""
+    from ..image.data import to_float
+    from ..image.folder import stack
+
     channels, height, width = shape
-    if height != width:
-        raise VoiceganError(
-            f"the model's pictures are {width}×{height}", "Only models of square pictures can be asked."
-        )
-    return to_float(stack(files, height, channels)), files
+    return to_float(stack(files, (height, width), channels))

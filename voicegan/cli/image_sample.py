@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import VoiceganError
-from .image_models import FOLDER, build, label_of, model_options
+from .image_models import FOLDER, build, is_grid, label_of, model_options
 
 
 @click.command()
@@ -41,11 +41,7 @@ def sample(
 
     from ..image.show import grid, labels_by_column, save_single
 
-    single = out.suffix.lower() != ".png"
-    if single and (out.suffix or out.is_file()):
-        raise VoiceganError(
-            f"{out} is neither a .png nor a folder", "Write --out samples.png, or --out samples/."
-        )
+    as_grid = is_grid(out)
     pack, built = build(model, system, device, "sample")
     labels = None
     if classes:
@@ -60,9 +56,9 @@ def sample(
         labels = in_turn.repeat(-(-count // len(in_turn)))[:count]
         columns = columns or min(built.classes, 16)
     images = built.sample(count, seed, labels)
-    if single:
-        save_single(images, out)
-        click.echo(f"{count} pictures in {out}", err=True)
-    else:
+    if as_grid:
         grid(images, out, columns)
         click.echo(f"{out}: {count} pictures", err=True)
+    else:
+        save_single(images, out)
+        click.echo(f"{count} pictures in {out}", err=True)

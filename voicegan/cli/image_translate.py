@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import VoiceganError
-from .image_models import FOLDER, build, model_options, read_pictures
+from .image_models import FOLDER, build, files_of, model_options, read_pictures, targets_of
 
 
 @click.command()
@@ -27,16 +27,17 @@ def translate(model: str, system: str | None, device: str, pictures: Path, out: 
     """
     from ..image.show import beside, save_as, translate
 
-    single = out.suffix.lower() != ".png"
     pack, built = build(model, system, device, "translate")
-    images, files = read_pictures(pictures, pack.shape)
+    files = files_of(pictures)
+    targets = targets_of(files, pictures, out)
+    images = read_pictures(files, pack.shape)
     try:
         made = translate(built, images.to(next(built.parameters()).device), towards)
     except (NotImplementedError, ValueError) as error:
         raise VoiceganError(f"{pack.name} ({pack.system}) does not go towards {towards}: {error}",
                             "Try the other direction.") from None  # fmt: skip
-    if single:
-        save_as(made, out, files)
+    if targets:
+        save_as(made, targets)
     else:
         beside([images, made], out)
     click.echo(f"{len(files)} pictures in {out}", err=True)

@@ -107,8 +107,13 @@ def head_of(path: Path) -> tuple[tuple[int, int], bool]:
         raise _broken(path, error) from None
 
 
-def stack(files: Sequence[Path], size: int | None, channels: int, half: Half = "") -> Tensor:
-    """Read pictures, or one half of each, as uint8 (N, channels, H, W), size × size where a `size` is stated."""
+def stack(
+    files: Sequence[Path], size: int | tuple[int, int] | None, channels: int, half: Half = ""
+) -> Tensor:
+    """Read pictures, or one half of each, as uint8 (N, channels, H, W).
+
+    size: what they become, cropped in the middle: size × size, or (H, W); as they are where it is None.
+    """
     stacked: Tensor | None = None
     for at, path in enumerate(files):
         pixels = torch.from_numpy(_read(path, size, channels, half))
@@ -119,12 +124,13 @@ def stack(files: Sequence[Path], size: int | None, channels: int, half: Half = "
     return stacked
 
 
-def _read(path: Path, size: int | None, channels: int, half: Half) -> NDArray[np.uint8]:
+def _read(path: Path, size: int | tuple[int, int] | None, channels: int, half: Half) -> NDArray[np.uint8]:
     """One picture (C, H, W)."""
+    height, width = (size, size) if isinstance(size, int) else size or (0, 0)
     try:
         with Image.open(path) as opened:
             if size is not None:
-                opened.draft(None, (4 * size, 2 * size))  # a JPEG is decoded no larger than of use
+                opened.draft(None, (4 * width, 2 * height))  # a JPEG is decoded no larger than of use
             _require_range(opened, path)
             image = _plain(ImageOps.exif_transpose(opened)).convert("L" if channels == 1 else "RGB")
             if half:
@@ -133,8 +139,8 @@ def _read(path: Path, size: int | None, channels: int, half: Half) -> NDArray[np
                                    else (middle, 0, 2 * middle, image.height))  # fmt: skip
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _broken(path, error) from None
-    if size is not None and image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    if size is not None and image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     pixels = np.array(image, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

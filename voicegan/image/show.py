@@ -150,17 +150,25 @@ def save_single(images: Tensor, folder: Path, stem: str = "sample") -> None:
         _save(image, folder / f"{stem}-{number:05d}.png")
 
 
-def save_as(images: Tensor, folder: Path, files: Sequence[Path]) -> None:
-    """Write each picture (N, C, H, W) in [-1, 1] under the name of the file that it was made of.
+def names_for(files: Sequence[Path], root: Path, folder: Path) -> list[Path]:
+    """Where in `folder` goes what is made of each file: under its name, and in its sub-folder of `root`.
 
-    Raises VoiceganError where two files have one name, or a result would take an original's place.
+    Raises VoiceganError where two would go to one place, or a result would take an original's.
     """
-    targets = [folder / f"{path.stem}.png" for path in files]
-    for number, (target, path) in enumerate(zip(targets, files, strict=True)):
-        if target in targets[:number]:
-            raise VoiceganError(f"two of the pictures are called {path.stem}", "Give each its own name.")
-        if target.exists() and target.resolve() in {each.resolve() for each in files}:
+    targets = [folder / path.relative_to(root).with_suffix(".png") for path in files]
+    originals, first = {path.resolve() for path in files}, dict[Path, Path]()
+    for target, path in zip(targets, files, strict=True):
+        if (other := first.setdefault(target, path)) != path:
+            raise VoiceganError(
+                f"{other} and {path} differ in their endings alone", "Give each its own name."
+            )
+        if target.resolve() in originals:
             raise VoiceganError(f"{target} would be replaced by what is made of it", "Choose another --out.")
+    return targets
+
+
+def save_as(images: Tensor, targets: Sequence[Path]) -> None:
+    """Write each picture (N, C, H, W) in [-1, 1] as a PNG of its own."""
     for image, target in zip(images, targets, strict=True):
         _save(image, target)
 
