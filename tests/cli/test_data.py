@@ -83,6 +83,13 @@ def test_a_mirror_is_an_address(mirror, wrong):
     assert f"{wrong} is no address of a server. Write for example" in str(result.exception)
 
 
+def test_every_collection_is_named_once():
+    result = CliRunner().invoke(data, ["fetch", "nothing"])
+    assert isinstance(result.exception, VoiceganError)
+    names = result.exception.hint.removeprefix("There are: ").rstrip(".").split(", ")
+    assert len(names) == len(set(names)) > 5
+
+
 def test_offline_names_the_host(mirror, monkeypatch):
     import socket
 

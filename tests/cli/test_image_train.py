@@ -200,7 +200,11 @@ def test_a_system_of_ones_own_is_trained_where_it_is_named(tmp_path: Path) -> No
         ("no_such_package.gan:GAN", "cannot be imported"),
     ):
         assert said in one_line(train(wrong, *TINY, "--steps", 2, "--out", tmp_path / "x"))
+    for without in (tmp_path / "my_gan.py", f"{tmp_path / 'my_gan.py'}:"):
+        assert f"my_gan.py is named without its class. Name it: {mine}." in one_line(train(without, *TINY))
+    assert "There is no such file" in one_line(train(tmp_path / "nowhere.py", *TINY))
     (tmp_path / "broken.py").write_text("import = 3")
+    assert "named without its class" in one_line(train(tmp_path / "broken.py", *TINY))
     assert "cannot be imported (SyntaxError" in one_line(train(f"{tmp_path / 'broken.py'}:A", *TINY))
 
 
@@ -258,6 +262,8 @@ def test_every_system_is_trained_without_a_download_and_read_back(name: str, tmp
         (["--data", "digits", "--data", "digits"], "one dataset, not from 2"),
         (["--data", "ring-8"], "cannot be built for (2, 1, 1)|cannot be halved twice"),
         (["--size", "3"], "cannot be halved twice"),
+        (["--size", "10000000"], "1797 pictures of 10000000×10000000 need "),
+        (["--data", "facades"], "facades holds two domains, and this system learns from one collection"),
         (["--name", "a/b"], '"a/b" cannot be the name of a model'),
         (["--steps", "3", "--minutes", "2"], "exclude each other"),
         (["--minutes", "nan"], "nan is not a finite number"),

@@ -138,6 +138,10 @@ def test_vectors_are_added_and_subtracted(home: Path, tmp_path: Path) -> None:
     assert "is no sum" in one_line(image("arithmetic", "tiny", "seed:x", "--out", out))
     assert "is no sum" in one_line(image("arithmetic", "tiny", "1 2", "--out", out))
     assert "knows no class 'ten'" in one_line(image("arithmetic", "tiny", "class:ten", "--out", out))
+    make_model(home / "images" / "odd", data="my-cats")
+    assert "its data have no judge. Name one with --judge" in one_line(
+        image("arithmetic", "odd", "class:1", "--out", out)
+    )
     few = image("arithmetic", "tiny", "class:7 + class:1", "--out", out)  # it has learnt nothing
     assert few.exit_code == 0 or "too few pictures of the class" in one_line(few)
 
@@ -242,6 +246,9 @@ def test_a_search_completes_what_the_generator_can_make(home: Path, tmp_path: Pa
     assert not changed[:2].any() and not changed[:, :2].any() and not changed[6:].any()
     whole = image("complete", "tiny", tmp_path / "in", "--out", tmp_path / "x.png", "--hole", "0,0,8,8")
     assert "nothing that is known" in one_line(whole)
+    assert "nan is not a finite number" in one_line(
+        image("complete", "tiny", tmp_path / "in", "--out", tmp_path / "x", "--prior", "nan")
+    )
     outside = image("complete", "tiny", tmp_path / "in", "--out", tmp_path / "x.png", "--hole", "6,6,4,4")
     assert "not within the model's 8×8" in one_line(outside)
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "mask.png")
@@ -268,6 +275,7 @@ def test_figures_stand_beside_real_and_untrained(home: Path, tmp_path: Path) -> 
     )
     assert "frechet" in done.output and "judge digits (accuracy 0.98" in done.output
     assert "nothing about this model can be measured" in one_line(image("eval", "tiny", "--judge", "none"))
+    assert "--judge (there are digits, mnist)" in one_line(image("eval", "tiny", "--judge", "none"))
     assert "there is no data named nowhere" in one_line(image("eval", "tiny", "--data", "nowhere"))
 
 
@@ -293,4 +301,8 @@ def test_systems_and_models_are_listed(home: Path) -> None:
     listed = json.loads(CliRunner().invoke(main, ["image", "list", "--json"]).stdout)
     assert [system["name"] for system in listed["systems"]] == list(SYSTEMS)
     assert all(system["paper"] and system["about"] and system["steps"] for system in listed["systems"])
+    able = {system["name"]: system["abilities"] for system in listed["systems"]}
+    assert {"sample", "decode", "interpolate", "arithmetic", "complete"} <= set(able["dcgan"])
+    assert "interpolate" in able["cgan"] and "complete" not in able["cgan"]
+    assert not {"decode", "interpolate", "complete"} & set(able["pix2pix"])
     assert listed["models"][0]["shape"] == [1, 8, 8] and len(listed["broken"]) == 1

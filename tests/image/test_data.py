@@ -205,6 +205,17 @@ def test_values_of_unknown_range_are_refused(tmp_path, kind):
         load(tmp_path)
 
 
+def test_pictures_without_room_are_refused_before_they_fill_it(tmp_path, monkeypatch):
+    save(tmp_path / "x.png", noise(4, 4).numpy())
+    monkeypatch.setattr("voicegan.image.memory.available", lambda: 1_000_000)
+    assert load(tmp_path, size=16).shape == (1, 16, 16)
+    for data, size in ((tmp_path, 2000), ("digits", 32)):
+        with pytest.raises(
+            VoiceganError, match=f"of {size}×{size} need .* GB are free. Choose a smaller --size"
+        ):
+            load(data, size=size)
+
+
 def test_folders_that_make_no_dataset_are_refused(tmp_path):
     with pytest.raises(VoiceganError, match="no data named nowhere, nor a folder.*digits"):
         load("nowhere")

@@ -241,6 +241,27 @@ def test_data_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
         gather("few-labels", DataConfig(labels_per_class=500))
 
 
+def test_data_of_another_kind_are_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind, names, said in (
+        (
+            "pairs",
+            ("digits",),
+            "digits is one collection, and this system learns from pairs. Choose digits-pairs, fac",
+        ),
+        ("two-domains", ("digits",), "digits is one collection, and this system learns from two domains"),
+        ("images", ("facades",), "facades holds two domains, and this system learns from one collection"),
+        ("few-labels", ("digits-pairs",), "digits-pairs holds two domains"),
+        ("two-domains", ("digits", "facades"), "facades holds two domains by itself. Name it alone"),
+    ):
+        with pytest.raises(VoiceganError, match=said):
+            gather(kind, DataConfig(names=names))
+    with pytest.raises(VoiceganError, match="one of digits-pairs, facades"):
+        gather("pairs", DataConfig(names=("nowhere",)))
+    lay_out(tmp_path / "digits", "a b")  # a folder of that name is what is meant
+    assert gather("pairs", DataConfig(names=("digits",))).data.paired
+
+
 def test_folders_are_kept_by_their_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,7 @@ from voicegan.core.random import Draws
 from voicegan.core.trainer import Trainer, TrainerConfig
 from voicegan.errors import VoiceganError
 from voicegan.image import metrics
-from voicegan.image.complete import complete, importance, poisson
+from voicegan.image.complete import complete, importance, poisson, searchable
 from voicegan.image.data import ImageSource, load_pictures
 from voicegan.image.judge import load_judge
 from voicegan.image.latent import Term, between, latents_of, parse, plane
@@ -122,6 +122,7 @@ def test_a_plane_lies_evenly_in_its_prior(name: str, reach: float) -> None:
 def test_every_model_is_searched_or_refused_in_one_line(name: str) -> None:
     images = torch.zeros(1, 1, 8, 8)
     system = made(name)
+    assert searchable(SYSTEMS.get(name)) == (name in SEARCHED)
     if name in SEARCHED:
         assert complete(system, images, hole(images), steps=1, tries=1).images.shape == images.shape
     else:

@@ -12,8 +12,10 @@ from voicegan.image.pack import ModelPack, load_model_pack, save_model
 NAMES = tuple(f"bar {label}" for label in range(CLASSES))
 
 
-def make_model(folder: Path, system: str = "dcgan", called: str | None = None, **config: Any) -> ModelPack:
-    """A model of a small system in `folder`, whose data are called digits."""
+def make_model(
+    folder: Path, system: str = "dcgan", called: str | None = None, data: str = "digits", **config: Any
+) -> ModelPack:
+    """A model of a small system in `folder`, whose data are called so."""
     built = made(system, **config)
     save_model(
         folder,
@@ -22,7 +24,7 @@ def make_model(folder: Path, system: str = "dcgan", called: str | None = None, *
         called=called or system,
         settings=built.config.model_dump(mode="json"),
         classes=NAMES,
-        data={"names": ["digits"], "size": None, "channels": None},
+        data={"names": [data], "size": None, "channels": None},
         card=f"# {folder.name}\n",
         training={"steps": 0},
     )

@@ -71,7 +71,7 @@ def fetch(collection: str, speakers: str, subset: str | None, to: Path | None, m
         click.echo(f"{folder}: {count} files")
         click.echo(f"{pictures.title}. Licence: {pictures.licence}; {pictures.homepage}")
         return
-    chosen = datasets.find(collection, (*datasets.CORPORA, *picture_sets.SETS))
+    chosen = datasets.find(collection, tuple(picture_sets.SETS))
     wanted = [name.strip() for name in speakers.split(",") if name.strip()]
     with transferred() as progress:
         fetched = datasets.fetch(

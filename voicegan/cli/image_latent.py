@@ -139,11 +139,17 @@ def _vector(
 
     if term.kind == "seed" or built.conditional:
         return vector_of(built, term, label if term.kind == "seed" else label_of(pack, term.name), seed)
-    from ..image.judge import load_judge
+    from ..image.judge import KIND, load_judge, where_judges_are
+    from ..image.show import is_points
 
     names = list(pack.data.get("names", ()))
-    if judge == "auto" and not names:
-        raise VoiceganError(f"nobody can tell the classes of {pack.name}", "Name a --judge, or use seeds.")
+    if is_points(pack.shape):
+        raise VoiceganError(f"{pack.name} makes points, which have no classes", "Use seeds.")
+    if judge == "auto" and not (names and names[0] in KIND.find(where_judges_are())):
+        raise VoiceganError(
+            f"nobody can tell the classes of {pack.name}: its data have no judge",
+            "Name one with --judge, or use seeds.",
+        )
     found = load_judge(names[0] if judge == "auto" else judge)
     if term.name not in found.classes:
         raise VoiceganError(

@@ -49,14 +49,21 @@ def list_(as_json: bool) -> None:
 def _facts(name: str, line: str, kind: Any) -> dict[str, Any]:
     """A system as plain values; its line in the table is "Paper: what it is"."""
     paper, _, about = line.partition(": ")
-    abilities = ("sample", "translate", "inpaint", "encode", "reconstruct", "classify")
+    from ..image.complete import searchable
+
+    able = {
+        name: kind.can(name)
+        for name in ("sample", "translate", "inpaint", "encode", "reconstruct", "classify")
+    }
+    able |= dict.fromkeys(("decode", "interpolate", "arithmetic"), kind.can("decode"))
+    able["complete"] = searchable(kind)
     return {
         "name": name,
         "paper": paper,
         "about": about,
         "data": kind.data,
         "conditional": kind.conditional,
-        "abilities": [ability for ability in abilities if kind.can(ability)],
+        "abilities": [ability for ability, there in able.items() if there],
         "steps": kind.trainer_defaults["steps"],
         "batch": kind.trainer_defaults["batch"],
     }

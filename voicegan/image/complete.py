@@ -39,6 +39,13 @@ class Completed:
     contextual: Tensor
 
 
+def searchable(kind: type[ImageSystem]) -> bool:
+    """Whether pictures can be completed by models of this system, as it is unless its settings say otherwise."""
+    plain = issubclass(kind, AdversarialSystem) and not (kind.conditional or kind.can("encode"))
+    # The discriminators of the others tell classes, or pixels are drawn, through which nothing can be followed.
+    return plain and kind.data == "images" and kind.finish is ImageSystem.finish
+
+
 def importance(mask: Tensor, window: int = 7) -> Tensor:
     """Weights (N, 1, H, W) of the known pixels: the share of the hole in the window around each (eq. 3).
 

@@ -21,6 +21,7 @@ from . import cifar, idx
 from .augment import flipped, jittered
 from .densities import DENSITIES
 from .folder import read_folder, shuffled
+from .memory import require_room
 
 _IDX = ("mnist", "fashion-mnist")
 NAMES = ("digits", *_IDX, "cifar-10", *DENSITIES)
@@ -310,11 +311,15 @@ def resize(images: Tensor, size: int) -> Tensor:
     height, width = images.shape[-2:]
     if (height, width) == (size, size):
         return images
+    require_room(*images.shape[:2], size, size)
     if size % height == 0 and size % width == 0:
         return images.repeat_interleave(size // height, -2).repeat_interleave(size // width, -1)
     whole = height % size == 0 and width % size == 0
     parts = []
-    for part in images.split(4096):  # the floats of a whole dataset would take four times its room
+    # By parts: the floats of a whole dataset would take four times its room.
+    for part in images.split(
+        max(1, min(4096, (1 << 26) // (images.shape[1] * max(size, height, width) ** 2)))
+    ):
         values = part.float()
         if whole:
             values = functional.avg_pool2d(values, (height // size, width // size))

@@ -15,6 +15,7 @@ from .styles import RENDERED
 
 NAMES = (*RENDERED, "facades")
 """The data of two domains that have a name."""
+_UNPAIRED = ("digits-styles",)
 _PAIRS = "a/ and b/ with files of the same names, pictures side by side, or .png labels beside .jpg photos"
 
 
@@ -98,14 +99,16 @@ def load_domains(
             f"two domains are needed, not {len(names)}", "Give one folder that holds both, or two."
         )
     if len(names) == 1 and names[0] in RENDERED:
-        found = Domains(names[0], *RENDERED[names[0]](), paired=names[0] == "digits-pairs")
+        found = Domains(names[0], *RENDERED[names[0]](), paired=names[0] not in _UNPAIRED)
         if paired and not found.paired:
-            raise VoiceganError(f"{names[0]} holds no pairs", "Choose digits-pairs, or a folder of pairs.")
+            raise VoiceganError(
+                f"{names[0]} holds no pairs", f"Choose {', '.join(names_for(True))}, or a folder of pairs."
+            )
         sides = [side if channels is None else side.with_channels(channels) for side in (found.a, found.b)]
         return replace(found, a=_sized(sides[0], size), b=_sized(sides[1], size), paired=paired)
     if len(names) == 2 and not paired:
         return _of_two(names, size, channels)
-    folders = [_folder(name) for name in names]
+    folders = [_folder(name, paired) for name in names]
     label = " and ".join(folder.resolve().name for folder in folders)
     divided = _split_folders(folders, paired)
     a, b = (_Side(*divided[at]) for at in (0, 1))
@@ -134,7 +137,7 @@ def _of_two(names: Sequence[str], size: int | None, channels: int | None) -> Dom
     if a.shape != b.shape:
         raise VoiceganError(
             f"the pictures differ in size: {a.name} has {a.shape[2]}×{a.shape[1]}, {b.name} {b.shape[2]}×{b.shape[1]}",
-            "State the size that they are to have.",
+            "State the size that they are to have: --size 32.",
         )
     return Domains(f"{a.name} and {b.name}", a, b, paired=False)
 
@@ -166,7 +169,12 @@ class _Side:
 _Parts = tuple[tuple[Path, ...], tuple[Path, ...], Half]
 
 
-def _folder(name: str) -> Path:
+def names_for(paired: bool) -> tuple[str, ...]:
+    """The names of `NAMES` that may be given where rows have, or have not, to belong together."""
+    return tuple(name for name in NAMES if not (paired and name in _UNPAIRED))
+
+
+def _folder(name: str, paired: bool) -> Path:
     folder = storage.home() / "data" / name if name == "facades" else Path(name).expanduser()
     if not folder.is_dir():
         if name == "facades":
@@ -176,7 +184,9 @@ def _folder(name: str) -> Path:
         message = (
             f"{folder} is not a folder" if folder.exists() else f"there is no data named {name}, nor a folder"
         )
-        raise VoiceganError(message, f"Give a folder with {_PAIRS}, or one of {', '.join(NAMES)}.")
+        raise VoiceganError(
+            message, f"Give a folder with {_PAIRS}, or one of {', '.join(names_for(paired))}."
+        )
     return folder
 
 
@@ -269,5 +279,5 @@ def _require_one_size(files: Sequence[Path], size: int | None) -> None:
         (w, h), (w2, h2) = first, head_of(odd)[0]
         raise VoiceganError(
             f"the pictures differ in size: {files[0]} is {w}×{h}, {odd} is {w2}×{h2}",
-            "State the size that they are to have.",
+            "State the size that they are to have: --size 32.",
         )

@@ -14,7 +14,7 @@ from ..errors import VoiceganError
 from .data import Pictures, Points
 from .domains import Domains
 from .figures import Figure, of_abilities, of_pairs, of_points, of_samples, of_translations
-from .judge import Judge
+from .judge import KIND, Judge, where_judges_are
 from .systems.base import ImageSystem
 
 FORMAT = 1
@@ -58,8 +58,7 @@ def evaluate(
     """
     figures, count = _measured(system, data, judge, untrained, count, seed)
     if not figures:
-        raise VoiceganError("nothing about this model can be measured on these data",
-                            "Choose data with a judge (tools/train_judge.py makes one), or with labels.")  # fmt: skip
+        raise _nothing(data)
     return {
         "format": FORMAT,
         "voicegan": __version__,
@@ -69,6 +68,16 @@ def evaluate(
         "seed": seed,
         "figures": [vars(figure) for figure in figures],
     }
+
+
+def _nothing(data: Pictures | Points | Domains) -> VoiceganError:
+    message = f"nothing about this model can be measured on {data.name} without a judge"
+    if isinstance(data, Domains):
+        return VoiceganError(message, "Judge it on digits-styles, whose judges are there.")
+    known = ", ".join(KIND.find(where_judges_are()))
+    return VoiceganError(
+        message, f"Name one with --judge (there are {known}); tools/train_judge.py makes more."
+    )
 
 
 def _measured(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..core.random import Draws
 from ..errors import VoiceganError
+from .memory import require_room
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
@@ -51,7 +52,7 @@ def read_folder(folder: Path, size: int | None, channels: int | None) -> Read:
         (w, h), (w2, h2) = heads[0][0], heads[odd][0]
         raise VoiceganError(
             f"the pictures differ in size: {files[0]} is {w}×{h}, {files[odd]} is {w2}×{h2}",
-            "State the size that they are to have.",
+            "State the size that they are to have: --size 32.",
         )
     return stack(files, size, channels), labels, classes, held_out
 
@@ -117,7 +118,9 @@ def stack(
     stacked: Tensor | None = None
     for at, path in enumerate(files):
         pixels = torch.from_numpy(_read(path, size, channels, half))
-        if stacked is None:  # filled in place: a list of pictures and their stack would be in memory together
+        if stacked is None:
+            require_room(len(files), *pixels.shape)
+            # Filled in place: a list of pictures and their stack would be in memory together.
             stacked = torch.empty(len(files), *pixels.shape, dtype=torch.uint8)
         stacked[at] = pixels
     assert stacked is not None  # _require has seen to it

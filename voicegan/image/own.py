@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
 
 def is_own(name: object) -> bool:
     """Whether a name means a class of one's own: ``my_gan.py:MyGAN`` or ``my_package.gan:MyGAN``."""
-    return isinstance(name, str) and ":" in name
+    return isinstance(name, str) and (":" in name or name.endswith(".py"))
+
+
+def parts(name: str) -> tuple[str, str]:
+    """Where a class of one's own is, and what it is called; nothing where that was forgotten."""
+    if name.endswith(".py"):
+        return name, ""
+    place, _, attribute = name.rpartition(":")
+    return place, attribute
 
 
 def spelled(name: str) -> str:
     """A name as it holds from any folder: a file by its whole path."""
-    place, _, attribute = name.rpartition(":")
+    place, attribute = parts(name)
     return (
         f"{Path(place).expanduser().absolute()}:{attribute}"
         if is_own(name) and place.endswith(".py")
@@ -65,7 +74,7 @@ def blamed(name: str) -> Iterator[None]:
     except Exception as error:  # it is the user's code, which may raise anything
         if not is_own(name) or is_out_of_memory(error):
             raise
-        place, _, attribute = name.rpartition(":")
+        place, attribute = parts(name)
         own = sys.modules[ALL.get(name).__module__].__file__
         lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == own]
         if isinstance(error, OSError) and not lines:
@@ -80,7 +89,9 @@ def blamed(name: str) -> Iterator[None]:
 def _import(name: str) -> type[ImageSystem]:
     from .systems.base import ImageSystem
 
-    place, _, attribute = name.rpartition(":")
+    place, attribute = parts(name)
+    if not attribute:
+        raise VoiceganError(f"{place} is named without its class", _classes_in(place))
     module = _module(place)
     kind = getattr(module, attribute, None)
     if kind is None:
@@ -94,6 +105,19 @@ def _import(name: str) -> type[ImageSystem]:
                 f"{attribute} of {place} has no {wanted}", "Every image system states its own."
             )
     return kind
+
+
+def _classes_in(place: str) -> str:
+    """The hint that names the classes of a file, which is not run for that."""
+    found: list[str] = []
+    if place.endswith(".py"):
+        path = Path(place).expanduser()
+        if not path.is_file():
+            return "There is no such file either: name one, and its class: my_gan.py:MyGAN."
+        with suppress(OSError, SyntaxError, ValueError):
+            classes = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)]
+            found = [node.name for node in classes if node.bases and not node.name.endswith("Config")]
+    return f"Name it: {' or '.join(f'{place}:{name}' for name in found or ['MyGAN'])}."
 
 
 def _module(place: str) -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def gather(kind: Data, config: DataConfig, seed: int = 0) -> Material:
     Raises VoiceganError where there is no such data or it does not fit the kind.
     """
     names = config.names or (DEFAULTS[kind],)
+    _require_kind(kind, names)
     size, channels = config.size, config.channels
     if kind in ("two-domains", "pairs"):
         both = load_domains(names, kind == "pairs", size, channels)
@@ -122,6 +124,26 @@ def gather(kind: Data, config: DataConfig, seed: int = 0) -> Material:
         return Material(pictures, FewLabels(pictures.train, few, config.flip, config.jitter), few)
     loaded = load(names[0], size, channels)
     return Material(loaded, source_of(loaded.train, flip=config.flip, jitter=config.jitter))
+
+
+def _require_kind(kind: Data, names: tuple[str, ...]) -> None:
+    """Raise VoiceganError for data that there are, of another kind; a folder is looked into instead."""
+    named = [name for name in names if not Path(name).expanduser().is_dir()]
+    single = next((name for name in named if name in data.NAMES), None)
+    double = next((name for name in named if name in domains.NAMES), None)
+    if single is not None and (kind == "pairs" or (kind == "two-domains" and len(names) == 1)):
+        wanted = "pairs" if kind == "pairs" else "two domains"
+        raise VoiceganError(f"{single} is one collection, and this system learns from {wanted}",
+                            f"Choose {_listed(domains.names_for(kind == 'pairs'))}, or folders.")  # fmt: skip
+    if double is not None and kind in ("images", "few-labels"):
+        raise VoiceganError(f"{double} holds two domains, and this system learns from one collection",
+                            f"Choose {_listed(data.NAMES)}, or a folder.")  # fmt: skip
+    if double is not None and len(names) > 1:
+        raise VoiceganError(f"{double} holds two domains by itself", "Name it alone.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 # Batches ------------------------------------------------------------------------------------------------------
