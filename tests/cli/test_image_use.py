@@ -236,6 +236,27 @@ def test_holes_are_filled_and_nothing_else(home: Path, tmp_path: Path) -> None:
     assert changed.any() and not changed[outside].any()
 
 
+def test_models_of_points_are_given_no_pictures(tmp_path: Path) -> None:
+    brief = [
+        "--steps",
+        1,
+        "--device",
+        "cpu",
+        "--set",
+        "model.width=4",
+        "--out",
+        tmp_path / "o",
+        "--name",
+        "m",
+    ]
+    assert image("train", "gan", "--data", "ring-8", *brief).exit_code == 0
+    model, out = tmp_path / "o" / "m", tmp_path / "x.png"
+    given = some_pictures(tmp_path / "in")
+    assert "makes points, not pictures" in one_line(image("complete", model, given, "--out", out))
+    told = one_line(image("arithmetic", model, "class:1 + seed:2", "--out", out))
+    assert "m makes points, which have no classes. Use seeds" in told
+
+
 def test_a_search_completes_what_the_generator_can_make(home: Path, tmp_path: Path) -> None:
     pack = make_model(home / "images" / "tiny")
     image("sample", "tiny", "--out", tmp_path / "in", "--count", 2, "--seed", 3)

@@ -133,6 +133,9 @@ def read_pictures(files: list[Path], shape: tuple[int, int, int]) -> Tensor:
     """Pictures in [-1, 1] and of the model's shape."""
     from ..image.data import to_float
     from ..image.folder import stack
+    from ..image.show import is_points
 
+    if is_points(shape):
+        raise VoiceganError("this model makes points, not pictures", "Use a model of pictures.")
     channels, height, width = shape
     return to_float(stack(files, (height, width), channels))

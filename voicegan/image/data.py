@@ -311,7 +311,7 @@ def resize(images: Tensor, size: int) -> Tensor:
     height, width = images.shape[-2:]
     if (height, width) == (size, size):
         return images
-    require_room(*images.shape[:2], size, size)
+    require_room(len(images), images.shape[1], size, size)
     if size % height == 0 and size % width == 0:
         return images.repeat_interleave(size // height, -2).repeat_interleave(size // width, -1)
     whole = height % size == 0 and width % size == 0

@@ -116,6 +116,8 @@ def stack(
     size: what they become, cropped in the middle: size × size, or (H, W); as they are where it is None.
     """
     stacked: Tensor | None = None
+    if size is not None:  # before the first one is made as large
+        require_room(len(files), channels, *((size, size) if isinstance(size, int) else size))
     for at, path in enumerate(files):
         pixels = torch.from_numpy(_read(path, size, channels, half))
         if stacked is None:
