@@ -103,13 +103,16 @@ def _convolution(
     kind = input.device.type
     if torch.is_autocast_enabled(kind):
         lower = torch.get_autocast_dtype(kind)
-        input, weight, bias = (
-            t if t is None or t.dtype == torch.float64 else t.to(lower) for t in (input, weight, bias)
-        )
+        input, weight = _lowered(input, lower), _lowered(weight, lower)
+        bias = None if bias is None else _lowered(bias, lower)
     places = weight.ndim - 2
     shape = tuple(_of_each_place(numbers, places) for numbers in (stride, padding, dilation))
     made: Tensor = _Convolution.apply(input, weight, bias, (*shape, groups), forms, is_asked_for)
     return made
+
+
+def _lowered(x: Tensor, to: torch.dtype) -> Tensor:
+    return x if x.dtype == torch.float64 else x.to(to)  # as autocast
 
 
 def _of_each_place(numbers: int | Sequence[int], places: int) -> list[int]:

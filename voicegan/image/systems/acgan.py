@@ -13,7 +13,7 @@ from ...core.objectives import NON_SATURATING, at_least_float32
 from ...core.random import Draws
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from .base import AdversarialConfig, AdversarialSystem
+from .base import AdversarialConfig, AdversarialSystem, TellsClasses
 
 
 class ACGANConfig(AdversarialConfig):
@@ -24,7 +24,7 @@ class ACGANConfig(AdversarialConfig):
     auxiliary: float = pydantic.Field(1.0, ge=0)  # weight of L_C against L_S
 
 
-class ACGAN(AdversarialSystem):
+class ACGAN(TellsClasses, AdversarialSystem):
     """D maximises ``L_S + L_C``, G maximises ``L_C - L_S`` (eq. 2 and 3).
 
     ``L_S`` is the log-likelihood of the source, real or generated, and ``L_C`` that of the class. D is not told the
@@ -59,13 +59,6 @@ class ACGAN(AdversarialSystem):
         real, fake = judge(self.d, batch["image"], self.fake(scratch, c).detach())
         wrong = class_loss(real.heads["class"], c) + class_loss(fake.heads["class"], c)
         return {"adversarial": NON_SATURATING.d(real, fake), "class": self.config.auxiliary * wrong}
-
-    @torch.no_grad()
-    def classify(self, images: Tensor) -> Tensor:
-        """Class logits (N, classes) of pictures."""
-        with self.outside_training("d") as (d,):
-            logits: Tensor = d(images).heads["class"]
-        return logits.float()
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class ImageSystem(System):
     def __init__(self, image_shape: Sequence[int], classes: int) -> None:
         super().__init__()
         self.image_shape, self.classes = tuple(image_shape), classes
-        if self.conditional and classes < 2:
+        if (self.conditional or self.data == "few-labels") and classes < 2:
             raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
 
     def latents(self, draws: Draws, labels: Tensor | None = None) -> Tensor:
@@ -191,6 +191,19 @@ class ImageSystem(System):
         return draws.integers("label", self.classes) if labels is None else labels
 
 
+class TellsClasses(ImageSystem):
+    """Mixed into systems whose discriminator ``d`` has a head ``class``."""
+
+    d: nn.Module
+
+    @torch.no_grad()
+    def classify(self, images: Tensor) -> Tensor:
+        """Class logits (N, classes), float32, of pictures."""
+        with self.outside_training("d") as (d,):
+            logits: Tensor = d(images).heads["class"]
+        return logits.float()
+
+
 class GameConfig(Config):
     """Hyper-parameters that all systems have in which generators play against discriminators."""
 
@@ -275,7 +288,7 @@ class GameSystem(ImageSystem):
 class AdversarialConfig(GameConfig):
     """Hyper-parameters of generator and discriminator from the tables of networks."""
 
-    net: Literal["mlp", "dcgan"] = "dcgan"
+    net: Literal["mlp", "mlp-norm", "mlp-deep", "dcgan"] = "dcgan"
     latent: int = pydantic.Field(64, ge=1)
     width: int = pydantic.Field(32, ge=1)  # hidden units (mlp), or channels at the finest size (dcgan)
     d_norm: Literal["none", "layer", "batch"] = "batch"  # within the discriminator

@@ -9,15 +9,13 @@ import math
 from typing import ClassVar, Literal
 
 import pydantic
-import torch
 from torch import Tensor, nn
 
 from ...core.objectives import at_least_float32
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from ...errors import VoiceganError
 from .acgan import class_loss
-from .base import AdversarialConfig, AdversarialSystem, Data
+from .base import AdversarialConfig, AdversarialSystem, Data, TellsClasses
 
 
 class CatGANConfig(AdversarialConfig):
@@ -28,7 +26,7 @@ class CatGANConfig(AdversarialConfig):
     supervised: float = pydantic.Field(1.0, ge=0)  # λ of the few labels (eq. 9); 0: they are never looked at
 
 
-class CatGAN(AdversarialSystem):
+class CatGAN(TellsClasses, AdversarialSystem):
     """D is a classifier into K categories, all equally probable, and sure of real samples alone (eq. 7 to 9).
 
     K is the number of the data's classes, also where ``supervised = 0`` and the categories have to be found. The
@@ -41,8 +39,6 @@ class CatGAN(AdversarialSystem):
 
     def players(self) -> tuple[nn.Module, nn.Module]:
         """D tells categories alone."""
-        if self.classes < 2:
-            raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
         return self.generator(), self.discriminator(heads={"class": self.classes}, score=False)
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
@@ -69,13 +65,6 @@ class CatGAN(AdversarialSystem):
     def names_classes(self) -> bool:
         """Where labels were looked at."""
         return bool(self.config.supervised)
-
-    @torch.no_grad()
-    def classify(self, images: Tensor) -> Tensor:
-        """Logits (N, classes) of pictures; their order is the labels' only where labels were looked at."""
-        with self.outside_training("d") as (d,):
-            logits: Tensor = d(images).heads["class"]
-        return logits.float()
 
 
 def conditional_entropy(logits: Tensor) -> Tensor:

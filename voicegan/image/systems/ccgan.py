@@ -12,11 +12,10 @@ from ...core.objectives import NON_SATURATING, over_heads
 from ...core.random import Draws
 from ...core.system import Batch, Progress, Scratch
 from ...core.tricks import judge
-from ...errors import VoiceganError
 from ..nets.dcgan import ConvDiscriminator
 from ..nets.filling import HoleFiller
 from .acgan import class_loss
-from .base import Data, GameConfig, GameSystem
+from .base import Data, GameConfig, GameSystem, TellsClasses
 
 
 class CCGANConfig(GameConfig):
@@ -31,7 +30,7 @@ class CCGANConfig(GameConfig):
     half_life: float | None = pydantic.Field(10_000, gt=0)  # of both averages, in samples
 
 
-class CCGAN(GameSystem):
+class CCGAN(TellsClasses, GameSystem):
     """``min_G max_D E[log D(x)] + E[log(1 - D(x_I))] + λ_c E[log D_c(y | x_l)]`` (eq. 3).
 
     ``x_I = (1 - m) ⊙ x + m ⊙ G(m, x)``: the picture itself with a square hole filled by G. D sees whole pictures and
@@ -50,8 +49,6 @@ class CCGAN(GameSystem):
 
     def players(self) -> tuple[nn.Module, nn.Module]:
         """D tells classes besides."""
-        if self.classes < 2:
-            raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
         c, shape, heads = self.config, self.image_shape, {"class": self.classes}
         return HoleFiller(shape, c.width), ConvDiscriminator(shape, c.width, c.d_norm, 0, heads, c.dropout)
 
@@ -100,10 +97,3 @@ class CCGAN(GameSystem):
         """Fill what the mask (N, 1, H, W) marks as True; the rest of the images (N, C, H, W) stays as it is."""
         with self.outside_training("g") as (g,):
             return torch.where(mask, g(images, mask).to(images.dtype), images)
-
-    @torch.no_grad()
-    def classify(self, images: Tensor) -> Tensor:
-        """Class logits (N, classes) of pictures."""
-        with self.outside_training("d") as (d,):
-            logits: Tensor = d(images).heads["class"]
-        return logits.float()

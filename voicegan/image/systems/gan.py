@@ -17,7 +17,7 @@ from .base import AdversarialConfig, AdversarialSystem, Count
 class GANConfig(AdversarialConfig):
     """Hyper-parameters of the system `gan`."""
 
-    net: Literal["mlp", "mlp-norm", "dcgan"] = "mlp"
+    net: Literal["mlp", "mlp-norm", "mlp-deep", "dcgan"] = "mlp"
     width: Count = 256
     d_norm: Literal["none", "layer", "batch"] = "none"
     dropout: float = pydantic.Field(0.5, ge=0, lt=1)  # in D alone, as in section 5

@@ -9,28 +9,25 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 import pydantic
-import torch
 from torch import Tensor, nn
 
 from ...core.objectives import NON_SATURATING, at_least_float32
 from ...core.system import Batch, Logits, Progress, Scratch
 from ...core.tricks import add_noise, judge, mean_feature_matching
-from ...errors import VoiceganError
 from .acgan import class_loss
-from .base import AdversarialConfig, AdversarialSystem, Data
+from .base import AdversarialConfig, AdversarialSystem, Data, TellsClasses
 
 
 class SGANConfig(AdversarialConfig):
     """Hyper-parameters of the system `sgan`."""
 
-    net: Literal["mlp", "mlp-deep", "dcgan"] = "dcgan"
     d_norm: Literal["none", "layer", "batch"] = "layer"
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)
     noise: float = pydantic.Field(0.0, ge=0)  # deviation of what is added to all pictures that D sees
     g_loss: Literal["feature_matching", "adversarial"] = "feature_matching"
 
 
-class SGAN(AdversarialSystem):
+class SGAN(TellsClasses, AdversarialSystem):
     """``L = L_supervised + L_unsupervised``, over K logits: that of the class "generated" may be fixed at 0.
 
     Then ``D(x) = Z / (Z + 1)`` with ``Z = Σ exp l_k(x)``, whose logit is ``log Z``: see :func:`as_score`.
@@ -43,8 +40,6 @@ class SGAN(AdversarialSystem):
 
     def players(self) -> tuple[nn.Module, nn.Module]:
         """D tells classes alone, and among them whether a sample is real."""
-        if self.classes < 2:
-            raise VoiceganError("this system needs data with labels", "Choose other data or another system.")
         return self.generator(), self.discriminator(heads={"class": self.classes}, score=False)
 
     def generator_loss(self, batch: Batch, scratch: Scratch, progress: Progress) -> dict[str, Tensor]:
@@ -74,13 +69,6 @@ class SGAN(AdversarialSystem):
         if name not in scratch:
             scratch[name] = scratch.draws.normal(name, *self.image_shape)
         return add_noise(images, scratch[name], sigma)
-
-    @torch.no_grad()
-    def classify(self, images: Tensor) -> Tensor:
-        """Class logits (N, classes) of pictures."""
-        with self.outside_training("d") as (d,):
-            logits: Tensor = d(images).heads["class"]
-        return logits.float()
 
 
 def as_score(judged: Logits) -> Logits:
