@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from image.lessons import SLOW, Lesson, taught
+from image.lessons import SLOW, Lesson, digits, taught
 
 from voicegan.core.random import Draws
+from voicegan.image.systems.catgan import conditional_entropy
 from voicegan.image.systems.infogan import InfoGAN
 
 pytestmark = SLOW
@@ -56,10 +57,18 @@ def test_holes_are_filled_with_what_belongs_there(tmp_path: Path) -> None:
 def test_categories_are_found_without_labels(tmp_path: Path) -> None:
     """CatGAN that never looks at a label: better clusters of held-out digits than k-means of pixels finds.
 
-    From this start; not from every one (recipes/image/README.md).
+    Not from every start (recipes/image/README.md); but the surest of three, by what it pays for pictures that it has
+    learnt from, can be told without a label.
     """
-    found = taught("catgan-no-labels", tmp_path)[1]["cluster_accuracy"]
-    assert found.naive is not None and found.value > found.naive
+    sure, found = [], []
+    for seed in range(3):
+        lesson = Lesson("catgan-no-labels", seed=seed)
+        system = lesson.learn(tmp_path / str(seed))
+        sure.append(-conditional_entropy(system.classify(digits().train.floats())).item())
+        found.append(lesson.figures(system)["cluster_accuracy"])
+    print("catgan without labels:", *(f"{each.value:.3f}" for each in found), "sure:", *(f"{x:.2f}" for x in sure))
+    chosen = found[sure.index(max(sure))]
+    assert chosen.naive is not None and chosen.value > chosen.naive
 
 
 def test_codes_are_found_without_labels(tmp_path: Path) -> None:
