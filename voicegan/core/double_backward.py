@@ -2,9 +2,9 @@
 
 torch takes the second derivative of a convolution's weight by a convolution whose kernel is as large as the picture,
 that of group norm in dozens of passes over the data, and where nothing bends (the two halves of a leaky rectifier) it
-sends zeros back to the first layer. By the forms given here, which are exact, an update of WGAN-GP's critic takes less
-time: see tools/bench/bench_image.py and what recipes/image says of speed. That convolutions gain by this is known from
-StyleGAN2-ADA's training (Karras et al. 2020, arXiv:2006.06676). Whatever else a critic is made of remains torch's own.
+sends zeros back to the first layer. By the forms given here, which are exact, an update of a critic with a penalty
+takes less time: see tools/bench/bench_image.py and what recipes/image says of speed. That convolutions gain by this is
+known from Karras et al. 2020 (arXiv:2006.06676). Whatever else a critic is made of remains torch's own.
 """
 
 from __future__ import annotations
