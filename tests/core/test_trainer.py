@@ -359,7 +359,7 @@ def test_phase_that_trains_nothing_is_an_error(tmp_path):
             return {"adversarial": torch.zeros(())}
 
     made = Trainer(Idle(), Points(), TrainerConfig(steps=1, batch=4, device="cpu"), tmp_path)
-    with pytest.raises(ValueError, match="phase .d.: the term .* does not depend on what .d. trains"):
+    with pytest.raises(VoiceganError, match="gives the term 'adversarial' that does not depend on what 'd'"):
         made.train_step()
 
 

@@ -83,9 +83,10 @@ def train(
     if outcome:
         then = f"grids: {places.run / 'samples'}"
         if run.system.can("sample"):
-            model = shlex.quote(called if asked.out is None else str(places.model))
-            code = f" --system {shlex.quote(settings.system)}" if own.is_own(settings.system) else ""
-            then = f"look: {places.run / 'samples'}, or voicegan image sample {model}{code} --out samples.png"
+            model = shlex.quote(called if asked.out is None else str(places.model)) + own.option(
+                settings.system
+            )
+            then = f"look: {places.run / 'samples'}, or voicegan image sample {model} --out samples.png"
         made = [f"model {called}: {places.model}"] if KIND.is_in(places.model) else []
         training.end(outcome, made, then, chosen=run.chooses)
 

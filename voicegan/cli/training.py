@@ -99,7 +99,7 @@ class Asked:
     def _require_same_seed(self, plan: Mapping[str, Any]) -> None:
         from ..core import runs
 
-        runs.require_same(("trainer.seed",), plan["settings"], self.settings(plan))
+        runs.require_same({"trainer.seed": "--seed"}, plan["settings"], self.settings(plan))
 
     def require_none_there(self, run: Path, what: str) -> None:
         """Raise VoiceganError where a new run would take the place of one that was begun."""

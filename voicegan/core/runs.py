@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
@@ -69,24 +69,17 @@ def read_plan(run: Path, *kept: str) -> dict[str, Any]:
     return plan
 
 
-_OPTIONS = {
-    "data.names": "--data",
-    "data.size": "--size",
-    "data.channels": "--channels",
-    "trainer.seed": "--seed",
-}  # how settings are told by those who do not write --set
-
-
-def require_same(keys: Iterable[str], before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def require_same(keys: Mapping[str, str], before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise VoiceganError where one of the settings is not what a run was begun with.
 
-    keys: dotted, such as ``trainer.seed``. before, now: all settings, nested.
+    keys: dotted, such as ``trainer.seed``, and the option that sets each; empty where only ``--set`` does. before, now:
+    all settings, nested.
     """
-    for key in keys:
+    for key, option in keys.items():
         was, wanted = (_at(values, key) for values in (before, now))
         if was != wanted:
             raise VoiceganError(
-                f"this run was begun {_told(key, was)}, and cannot go on {_told(key, wanted)}",
+                f"this run was begun {_told(key, option, was)}, and cannot go on {_told(key, option, wanted)}",
                 "Leave that as it was, or choose another --out for a new run.",
             )
 
@@ -97,9 +90,8 @@ def _at(values: Any, key: str) -> Any:
     return list(values) if isinstance(values, tuple) else values
 
 
-def _told(key: str, value: Any) -> str:
+def _told(key: str, option: str, value: Any) -> str:
     """A setting as it is told: ``with --seed 3``, ``without --size``, ``with model.width=8``."""
-    option = _OPTIONS.get(key)
     if value is None:
         return f"without {option or key}"
     shown = " and ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from ..errors import VoiceganError
 from .ema import frozen_copy
 from .random import Draws
 from .schedules import Schedule, constant
@@ -140,6 +142,32 @@ class Phase:
     def due(self, progress: Progress) -> bool:
         """Whether the phase runs in this step."""
         return progress.step % self.every == 0
+
+    def total(self, terms: Any) -> Tensor:
+        """What is minimised: the sum of what the loss gave.
+
+        Raises VoiceganError where that is something else than named scalars which all depend on what is trained: a
+        system may be of anybody's own.
+        """
+        wrong = self._wrong(terms)
+        if wrong is None:
+            return torch.stack([term.float() for term in terms.values()]).sum()
+        where = getattr(getattr(self.loss, "__code__", None), "co_filename", "")
+        raise VoiceganError(
+            f"the loss {getattr(self.loss, '__qualname__', '')} of the phase {self.name!r} gives {wrong}"
+            + (f" ({where})" if where else ""),
+            'It has to give named terms, each a tensor of one number: return {"adversarial": loss}.',
+        )
+
+    def _wrong(self, terms: Any) -> str | None:
+        if not isinstance(terms, Mapping):
+            return f"a value of the type {type(terms).__name__}"
+        for name, term in terms.items():
+            if not isinstance(term, Tensor) or term.numel() != 1:
+                return f"the term {name!r} that is not a tensor of one number"
+            if not term.requires_grad:
+                return f"the term {name!r} that does not depend on what {self.optimizer!r} trains"
+        return None if terms else "no terms"
 
 
 @dataclass(frozen=True)

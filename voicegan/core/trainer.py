@@ -287,12 +287,7 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         with self.fabric.autocast():
             terms = phase.loss(batch, scratch, progress)
-        _require_terms(phase, terms)
-        idle = [name for name, term in terms.items() if not term.requires_grad]
-        if idle or not terms:
-            which = f"the term {idle[0]!r} does not depend" if idle else "no term depends"
-            raise ValueError(f"phase {phase.name!r}: {which} on what {phase.optimizer!r} trains")
-        torch.stack([term.float() for term in terms.values()]).sum().backward()
+        phase.total(terms).backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.ranks.average(p.grad for p in parameters if p.grad is not None)
         if spec.clip_norm is not None and parameters:
@@ -443,27 +438,6 @@ class Trainer:
     def _wait(self) -> None:
         if self.fabric.device.type == "cuda":
             torch.cuda.synchronize()
-
-
-def _require_terms(phase: Phase, terms: Any) -> None:
-    """Raise VoiceganError where a loss gives something else than named numbers; systems may be of anybody's own."""
-    if isinstance(terms, Mapping):
-        wrong = next((name for name, term in terms.items() if not _is_number(term)), None)
-        if wrong is None:
-            return
-        what = f"the term {wrong!r} that is not a tensor of one number"
-    else:
-        what = f"a value of the type {type(terms).__name__}"
-    where = getattr(getattr(phase.loss, "__code__", None), "co_filename", "")
-    raise VoiceganError(
-        f"the loss {getattr(phase.loss, '__qualname__', phase.name)} of the phase {phase.name!r} gives {what}"
-        + (f" ({where})" if where else ""),
-        'It has to give named terms, each a tensor of one number: return {"adversarial": loss}.',
-    )
-
-
-def _is_number(term: Any) -> bool:
-    return isinstance(term, torch.Tensor) and term.numel() == 1
 
 
 def _lay_channels_last(system: nn.Module) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ def parts(name: str) -> tuple[str, str]:
         return name, ""
     place, _, attribute = name.rpartition(":")
     return place, attribute
+
+
+def option(name: str) -> str:
+    """What a command needs after a model's name: its code, where that is one's own."""
+    return f" --system {shlex.quote(name)}" if is_own(name) else ""
 
 
 def spelled(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,16 +133,12 @@ def _require_kind(kind: Data, names: tuple[str, ...]) -> None:
     if single is not None and (kind == "pairs" or (kind == "two-domains" and len(names) == 1)):
         wanted = "pairs" if kind == "pairs" else "two domains"
         raise VoiceganError(f"{single} is one collection, and this system learns from {wanted}",
-                            f"Choose {_listed(domains.names_for(kind == 'pairs'))}, or folders.")  # fmt: skip
+                            f"Choose {', '.join(domains.names_for(kind == 'pairs'))}, or folders.")  # fmt: skip
     if double is not None and kind in ("images", "few-labels"):
         raise VoiceganError(f"{double} holds two domains, and this system learns from one collection",
-                            f"Choose {_listed(data.NAMES)}, or a folder.")  # fmt: skip
+                            f"Choose {', '.join(data.NAMES)}, or a folder.")  # fmt: skip
     if double is not None and len(names) > 1:
         raise VoiceganError(f"{double} holds two domains by itself", "Name it alone.")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
 
 
 # Batches ------------------------------------------------------------------------------------------------------

@@ -247,16 +247,12 @@ def require_same_settings(plan: Mapping[str, Any], settings: TrainingConfig) -> 
     now = settings.model_dump(mode="json")
     names = sorted({*before["model"], *now["model"]})
     fixed = [f"model.{name}" for name in names if not re.fullmatch(r"lr(_\w+)?", name)]
-    runs.require_same(("trainer.batch", *fixed, *_LOOKED_AT, "judge"), before, now)
+    runs.require_same(dict.fromkeys(("trainer.batch", *fixed, *_LOOKED_AT, "judge"), ""), before, now)
 
 
 _LOOKED_AT = ("data.flip", "data.jitter", "data.labels_per_class")
-_CHOSEN = (
-    "data.names",
-    "data.size",
-    "data.channels",
-    "data.reverse",
-)  # what decides which pictures there are
+# What decides which pictures there are, and the option for it.
+_CHOSEN = {"data.names": "--data", "data.size": "--size", "data.channels": "--channels", "data.reverse": ""}
 
 
 def require_same(plan: Mapping[str, Any], material: Material, settings: TrainingConfig) -> None:
@@ -297,12 +293,9 @@ def _card(name: str, facts: Mapping[str, Any], system: ImageSystem, settings: Tr
     """The model's README."""
     figures = "\n".join(f"- {key}: {value:g}" for key, value in facts["validation"].items()) or "- none"
     licences = "\n".join(f"- {line}" for line in settings.licences) or "- not stated"
-    place, _, attribute = settings.system.rpartition(":")
-    is_own = own.is_own(settings.system)
-    called = f"{Path(place).name}:{attribute}" if is_own else settings.system
-    model = shlex.quote(name)
-    if is_own:
-        model += f" --system {shlex.quote(called)}"  # its code has to be named
+    place, attribute = own.parts(settings.system)
+    called = f"{Path(place).name}:{attribute}" if own.is_own(settings.system) else settings.system
+    model = shlex.quote(name) + own.option(called)
     uses = "\n".join(
         f"    voicegan image {use.replace('NAME', model)}" for able, use in _USES if system.can(able)
     )

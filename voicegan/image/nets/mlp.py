@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -77,34 +77,8 @@ class MLPDiscriminator(LayeredDiscriminator):
     """
 
     flat = True
-
-    def __init__(
-        self,
-        shape: Sequence[int],
-        width: int,
-        norm: Literal["none", "layer", "batch"] = "none",
-        conditions: int = 0,
-        heads: Mapping[str, int] | None = None,
-        dropout: float = 0.0,
-        score: bool = True,
-    ) -> None:
-        norms = {"none": lambda: nn.Identity(), "layer": lambda: nn.LayerNorm(width)}
-        make = norms.get(norm, lambda: nn.BatchNorm1d(width))
-        sizes = (math.prod(shape) + conditions, width)
-        layers = [
-            nn.Sequential(nn.Linear(size, width), make(), nn.LeakyReLU(0.2), nn.Dropout(dropout))
-            for size in sizes
-        ]
-        super().__init__(layers, Judgement(width, heads, score), conditions)
-
-
-class DeepMLPDiscriminator(LayeredDiscriminator):
-    """Five hidden layers, of ``width`` times 2, 1, ½, ½ and ½: of 500, those of Salimans et al. 2016 (section 5.1).
-
-    Layer norm and dropout are in place of their weight norm and noise; the parameters are those of `MLPDiscriminator`.
-    """
-
-    flat = True
+    hidden: ClassVar[tuple[float, ...]] = (1, 1)
+    """Sizes of the hidden layers, in widths."""
 
     def __init__(
         self,
@@ -117,13 +91,28 @@ class DeepMLPDiscriminator(LayeredDiscriminator):
         score: bool = True,
     ) -> None:
         norms = {"none": nn.Identity, "layer": nn.LayerNorm, "batch": nn.BatchNorm1d}
-        last = max(1, width // 2)
-        sizes = (math.prod(shape) + conditions, 2 * width, width, last, last, last)
+        sizes = [math.prod(shape) + conditions, *(max(1, int(width * each)) for each in self.hidden)]
         layers = [
-            # Dropout comes first, so that features are matched whole; what is seen is left whole too.
-            nn.Sequential(
-                nn.Dropout(dropout * (i > 0)), nn.Linear(size, after), norms[norm](after), nn.ReLU()
-            )
-            for i, (size, after) in enumerate(pairwise(sizes))
+            self.layer(nn.Linear(before, after), norms[norm](after), dropout, is_first=number == 0)
+            for number, (before, after) in enumerate(pairwise(sizes))
         ]
-        super().__init__(layers, Judgement(last, heads, score), conditions)
+        super().__init__(layers, Judgement(sizes[-1], heads, score), conditions)
+
+    @staticmethod
+    def layer(linear: nn.Module, norm: nn.Module, dropout: float, *, is_first: bool) -> nn.Module:
+        """One hidden layer."""
+        return nn.Sequential(linear, norm, nn.LeakyReLU(0.2), nn.Dropout(dropout))
+
+
+class DeepMLPDiscriminator(MLPDiscriminator):
+    """Five hidden layers, of ``width`` times 2, 1, ½, ½ and ½: of 500, those of Salimans et al. 2016 (section 5.1).
+
+    Layer norm and dropout are in place of their weight norm and noise.
+    """
+
+    hidden = (2, 1, 0.5, 0.5, 0.5)
+
+    @staticmethod
+    def layer(linear: nn.Module, norm: nn.Module, dropout: float, *, is_first: bool) -> nn.Module:
+        """Dropout comes first, so that features are matched whole; what is seen is left whole too."""
+        return nn.Sequential(nn.Dropout(0.0 if is_first else dropout), linear, norm, nn.ReLU())
